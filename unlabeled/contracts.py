@@ -1,0 +1,233 @@
+"""What a method, a benchmark and a dataset must give: the only file a plug-in author has to read.
+
+Typed Protocols and frozen dataclasses, no logic. A method and a benchmark meet only through a *role*.
+Axis order: waveforms `(samples,)` float32 in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unlabeled.streams import Rng
+
+SCHEMA = 1
+"""Number of this contract; it stands in the code key of every run."""
+
+
+# ---------------------------------------------------------------- data
+
+LabelKind = Literal["official", "altered", "subset", "world", "broken"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A fact about the data of a run, worked out from fingerprints.
+
+    `kinds` are ordered by weight: `("altered", "subset")` is both. `text` is what the tables print.
+    """
+
+    kinds: tuple[LabelKind, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing a reader found: `fatal` problems stop a run, the others are printed and recorded."""
+
+    kind: str
+    where: str
+    what: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True)
+class SoundItem:
+    """One clip of a labelled sound set. `recording` is the source that clips may share."""
+
+    id: str
+    path: Path
+    target: int
+    fold: int
+    recording: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything a reader found in one folder, before anything is decoded for a run."""
+
+    dataset: str
+    folder: Path
+    layout: str
+    items: tuple[SoundItem, ...]
+    classes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    expected: Mapping[str, int]
+    found: Mapping[str, int]
+    label: Label
+    fingerprint: str
+    rate: int = 0
+    decoder: Mapping[str, str] = field(default_factory=dict)
+
+
+class Items(Protocol):
+    """A lazy sequence of decoded items of one kind; `ids` name them in order."""
+
+    ids: Sequence[str]
+    rate: int
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+
+class Dataset(Protocol):
+    """A reader of an official on-disk layout.
+
+    `where` tells a person how to obtain the set and which layouts are accepted; `modality` is what its
+    items decode to; `world` is the id of the generated set in the same layout, empty if there is none.
+    """
+
+    id: str
+    modality: Literal["sound", "image", "video"]
+    where: str
+    world: str
+
+    def find(self, root: Path) -> Path | None:
+        """The folder of this set at or directly below a data root, None where it is absent."""
+        ...
+
+    def survey(self, folder: Path, limit: int | None = None, known: Mapping[str, str] | None = None) -> Survey:
+        """Read lists and file facts. `limit` keeps the first N items per class and split.
+
+        `known` maps `path:size:mtime` to a content hash made earlier.
+        """
+        ...
+
+    def blank(self) -> Survey:
+        """The official classes and counts with no file behind them."""
+        ...
+
+
+# ---------------------------------------------------------------- roles
+
+
+class Classifier(Protocol):
+    """The only role that may see labels."""
+
+    def fit(self, items: Items, labels: np.ndarray, rng: Rng) -> None:
+        """Learn from items and integer labels `(N,)`."""
+        ...
+
+    def scores(self, items: Items) -> np.ndarray:
+        """Class scores `(N, classes)` in the order of the label numbers; higher is more likely."""
+        ...
+
+
+ROLES = ("classifier", "chance")
+"""Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
+
+
+class Method(Protocol):
+    """A system of the literature. Subclass it: attributes with a value here may be left out."""
+
+    id: str
+    cite: str
+    roles: frozenset[str]
+    home: tuple[str, ...]
+    presets: Mapping[str, Any]
+    supervision: Literal["none", "weak labels", "labelled trunk", "labelled teacher", "labels"] = "none"
+    variants: Mapping[str, Mapping[str, Any]] = {}
+
+    def adapt(self, preset: Any) -> Any:
+        """An object with the methods of its roles."""
+        ...
+
+
+# ---------------------------------------------------------------- benchmarks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a benchmark: `unit` is how tables show it (percent, dB, fraction)."""
+
+    name: str
+    unit: Literal["percent", "dB", "fraction"] = "percent"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one unit gave: JSON values only. `items` are per-item outcomes, each with an `id`."""
+
+    n: int
+    values: Mapping[str, Any]
+    items: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """One aggregated number as a fraction (dB stay dB), with what is known of its uncertainty.
+
+    `interval` is the 95 % interval made the way `interval_kind` says; `spread` the population standard
+    deviation over units.
+    """
+
+    value: float
+    n: int
+    interval: tuple[float, float] | None = None
+    interval_kind: str = ""
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Aggregate of all units: `main` metric name -> Score, and breakdowns as JSON values."""
+
+    metrics: Mapping[str, Score]
+    breakdown: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Recipe(Protocol):
+    """A named variant of a protocol: a frozen dataclass with all its constants.
+
+    `unverified` names constants nobody has checked in the paper: they count as deviations.
+    """
+
+    role: str
+    cite: str
+    unverified: tuple[str, ...]
+
+
+class Benchmark(Protocol):
+    """A protocol: which data, which role, which units, which metric."""
+
+    id: str
+    title: str
+    dataset: str
+    metrics: tuple[Metric, ...]
+    recipes: Mapping[str, Any]
+
+    def units(self, data: Survey) -> tuple[str, ...]:
+        """The units that these data allow, in the order in which they run."""
+        ...
+
+    def all_units(self, data: Survey) -> tuple[str, ...]:
+        """The units of a complete run; fewer make the result partial."""
+        ...
+
+    def run_unit(self, unit: str, data: Survey, role: Any, recipe: Any, rng: Rng, keep: str) -> Outcome:
+        """Score one unit. `keep` is `predictions` where items shall carry what pictures need."""
+        ...
+
+    def chance(self, unit: str, data: Survey) -> Outcome:
+        """The exact value of uniform guessing on one unit."""
+        ...
+
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey) -> Scores:
+        """One number a metric from the outcomes of the units."""
+        ...
