@@ -1,0 +1,63 @@
+"""Every constant that sets how hard a synthetic set is, one frozen dataclass a set, with its version.
+
+A version that ends in `@w0` is not calibrated: its numbers are not kept. Only the rungs of calibration
+(chance, hand-crafted, random trunk, supervised) may move a knob, never the score of a pretext.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PRESETS = ("nano", "mini", "small")
+
+
+@dataclass(frozen=True)
+class Esc50Size:
+    """One preset of `esc50`: `clips` is the number for each kind and fold, `rate` in Hz.
+
+    `esc10` are the kinds of the small set inside; with gaps, as in the official list, where the preset has
+    kinds enough.
+    """
+
+    kinds: int
+    clips: int
+    seconds: float
+    rate: int
+    esc10: tuple[int, ...]
+
+
+_ESC10 = (0, 1, 2, 4, 5, 9, 12, 13, 15, 17)
+
+
+@dataclass(frozen=True)
+class Esc50Knobs:
+    """Ranges are those of uniform draws, none of which depends on the class.
+
+    snr_db        : voice over ambience, power of the voice over its active stretch
+    pitch_octaves : an individual's pitch is that of its kind times 2 ** U(-x, x)
+    channel_db    : standard deviation of the random gain at six frequencies
+    active        : share of the clip in which events start
+    reverb_s      : time constant of the reverberation
+    level_db      : RMS of the finished clip, dB of full scale
+    peak_db       : largest peak that the limiter lets through, dB over the RMS
+    """
+
+    version: str = "esc50@w0"
+    snr_db: tuple[float, float] = (-2.0, 8.0)
+    pitch_octaves: float = 0.8
+    channel_db: tuple[float, float] = (6.0, 9.0)
+    active: tuple[float, float] = (0.3, 1.0)
+    reverb_s: tuple[float, float] = (0.02, 0.15)
+    level_db: tuple[float, float] = (-26.0, -18.0)
+    peak_db: tuple[float, float] = (14.0, 17.5)
+    sizes: Mapping[str, Esc50Size] = field(
+        default_factory=lambda: {
+            "nano": Esc50Size(kinds=10, clips=2, seconds=2.0, rate=8000, esc10=tuple(range(10))),
+            "mini": Esc50Size(kinds=20, clips=4, seconds=5.0, rate=8000, esc10=_ESC10),
+            "small": Esc50Size(kinds=50, clips=8, seconds=5.0, rate=22050, esc10=_ESC10),
+        }
+    )
+
+
+ESC50 = Esc50Knobs()
