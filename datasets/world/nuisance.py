@@ -37,7 +37,7 @@ SILENCE_DB = -40.0
 
 @dataclass(frozen=True)
 class Samples:
-    """One set made with one master seed: nuisances name -> `(clips, numbers)`, targets and folds `(clips,)`."""
+    """One set of one master seed: nuisances name -> `(clips, numbers)`, targets and folds `(clips,)`."""
 
     nuisances: Mapping[str, np.ndarray]
     targets: np.ndarray

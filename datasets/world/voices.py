@@ -57,7 +57,7 @@ def event_times(rate: float, start: float, stop: float, rng: np.random.Generator
 
 @dataclass(frozen=True)
 class Event:
-    """One event to be made: `pitch` is the factor on the kind's f0, `time` and `envelope` are `(samples,)`."""
+    """One event to be made: `pitch` is the factor on f0, `time` and `envelope` are `(samples,)`."""
 
     who: Individual
     pitch: float
