@@ -91,7 +91,7 @@ def _pair(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndar
     if truth.ndim != 1 or truth.shape != predicted.shape:
         raise ValueError(f"truth {truth.shape} and predictions {predicted.shape} must be one list each, equally long")
     if len(truth) == 0:
-        raise ValueError("accuracy of no items")
+        raise ValueError("accuracy of no items is undefined")
     if not (np.issubdtype(truth.dtype, np.integer) and np.issubdtype(predicted.dtype, np.integer)):
         raise ValueError(f"classes must be integers, not {truth.dtype} and {predicted.dtype}")
     return truth.astype(np.int64), predicted.astype(np.int64)
