@@ -1,0 +1,15 @@
+"""Methods that learned from unlabeled images, video and sound, through the transfer protocols of the field."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["evaluate", "results"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `import unlabeled` stays light.
+    if name in __all__:
+        from unlabeled import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module 'unlabeled' has no attribute {name!r}")

@@ -6,7 +6,7 @@ Axis order: waveforms `(samples,)` float32 in [-1, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -75,6 +75,10 @@ class Survey:
     decoder: Mapping[str, str] = field(default_factory=dict)
 
 
+Memo = Callable[[Path, Callable[[Path], dict[str, Any]]], dict[str, Any]]
+"""`memo(file, look)` is `look(file)`, remembered by path, size and time of change where a store is at hand."""
+
+
 class Items(Protocol):
     """A lazy sequence of decoded items of one kind; `ids` name them in order."""
 
@@ -101,11 +105,8 @@ class Dataset(Protocol):
         """The folder of this set at or directly below a data root, None where it is absent."""
         ...
 
-    def survey(self, folder: Path, limit: int | None = None, known: Mapping[str, str] | None = None) -> Survey:
-        """Read lists and file facts. `limit` keeps the first N items per class and split.
-
-        `known` maps `path:size:mtime` to a content hash made earlier.
-        """
+    def survey(self, folder: Path, limit: int | None = None, memo: Memo = ...) -> Survey:
+        """Read lists and look into every file once. `limit` keeps the first N items per class and split."""
         ...
 
     def blank(self) -> Survey:
@@ -142,6 +143,7 @@ class Method(Protocol):
     presets: Mapping[str, Any]
     supervision: Literal["none", "weak labels", "labelled trunk", "labelled teacher", "labels"] = "none"
     variants: Mapping[str, Mapping[str, Any]] = {}
+    devices: tuple[str, ...] = ("cpu",)
 
     def adapt(self, preset: Any) -> Any:
         """An object with the methods of its roles."""

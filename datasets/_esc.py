@@ -1,0 +1,352 @@
+"""The two on-disk layouts of the ESC sets, read into one survey.
+
+*table*: `audio/{fold}-{recording}-{take}-{target}.wav` with `meta/esc50.csv` (the release since 2017).
+*folders*: `001 - Dog bark/{fold}-{recording}-{take}.ogg` (the first releases); class = folder.
+
+Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlabeled.contracts import Label, Memo, Problem, SoundItem, Survey
+from unlabeled.datasets import _folders
+from unlabeled.datasets.decode import sound
+from unlabeled.datasets.world import manifest
+from unlabeled.errors import BadData
+
+COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+NAME = re.compile(r"(?P<fold>\d+)-(?P<recording>\w+)-(?P<take>[A-Z])(-(?P<target>\d+))?\.(wav|ogg)", re.ASCII)
+CLASS_FOLDER = re.compile(r"\d{3} - .+")
+FOLDS = (1, 2, 3, 4, 5)
+RATE = 44_100
+SAMPLES = 220_500
+
+CROSS_CLASS = frozenset({"131943", "209698", "134049", "234879"})
+"""Recordings of the official ESC-50 table that stand in two folds, each time with two classes."""
+
+
+@dataclass(frozen=True)
+class Official:
+    """What the released set holds. `table` hashes its list, `content` its bytes, where they are known."""
+
+    id: str
+    clips: int
+    classes: int
+    per_class_and_fold: int = 8
+    table: str = ""
+    content: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """The official counts, named as they are printed."""
+        return {
+            "clips": self.clips,
+            "classes": self.classes,
+            "folds": len(FOLDS),
+            "fewest clips of a class in a fold": self.per_class_and_fold,
+        }
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """Clips as a layout lists them, before any file is opened."""
+
+    layout: str
+    items: tuple[SoundItem, ...]
+    classes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    lists: tuple[bytes, ...]
+    table: str
+
+
+def has_table(folder: Path) -> bool:
+    """Whether the folder has the table layout."""
+    return (folder / "meta" / "esc50.csv").is_file()
+
+
+def has_class_folders(folder: Path, classes: int) -> bool:
+    """Whether the folder has the folder layout with this number of classes."""
+    return sum(1 for path in folder.iterdir() if path.is_dir() and CLASS_FOLDER.fullmatch(path.name)) == classes
+
+
+def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None, memo: Memo) -> Survey:
+    """Read one ESC folder and look into every clip; nothing is raised for a bad file, it is a problem."""
+    listing = _read_table(folder, only_esc10) if has_table(folder) else _read_folders(folder)
+    _folders.refuse_leaving(folder, (item.path for item in listing.items))
+    world = manifest.read(folder)
+    present = tuple(item for item in listing.items if item.path.is_file())
+    found = _counts(present)
+    kept = _first(present, limit)
+    facts, bad_files = _examine(kept, memo)
+    usual = Counter(fact["rate"] for fact in facts.values()).most_common(1)
+    rate = RATE if world is None or not usual else usual[0][0]
+    problems = [*listing.problems, *bad_files, *_leaks(listing.items), *_facts_problems(kept, facts, rate)]
+    hashes = [(item.id, str(facts[item.id]["sha256"])) for item in kept if item.id in facts]
+    content = _folders.content_root(hashes)
+    if world is None:
+        expected = official.counts()
+        label = _label(official, listing, found, content, facts, bool(bad_files))
+    else:
+        expected = {**found, "clips": len(listing.items)}
+        problems += _differs(world, hashes)
+        label = Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
+    if any(problem.fatal and problem.kind != "missing file" for problem in problems):
+        label = Label(("broken",), "broken")
+    elif limit is not None:
+        kinds = [kind for kind in label.kinds if kind not in ("official", "subset")]
+        text = f"{label.text}, first {limit} of each class and fold ({len(kept)} clips)"
+        label = Label((*kinds, "subset"), text)
+    sizes = [f"{item.id} {item.path.stat().st_size}" for item in present]
+    return Survey(
+        dataset=official.id,
+        folder=folder,
+        layout=listing.layout,
+        items=kept,
+        classes=listing.classes,
+        problems=tuple(problems),
+        expected=expected,
+        found=found,
+        label=label,
+        fingerprint=_folders.fingerprint(sizes, listing.lists, content),
+        rate=rate,
+        decoder=sound.backend(),
+    )
+
+
+def blank(official: Official) -> Survey:
+    """Classes and counts of the released set, with no file behind them."""
+    return Survey(
+        dataset=official.id,
+        folder=Path(),
+        layout="none",
+        items=(),
+        classes=tuple(f"class {k}" for k in range(official.classes)),
+        problems=(),
+        expected=official.counts(),
+        found=official.counts(),
+        label=Label(("official",), "official (counts; no file is read)"),
+        fingerprint=hashlib.sha256(repr(official).encode()).hexdigest(),
+    )
+
+
+# ---------------------------------------------------------------- listing
+
+
+def _read_table(folder: Path, only_esc10: bool) -> _Listing:
+    table = folder / "meta" / "esc50.csv"
+    text = table.read_bytes()
+    reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig", errors="replace")))
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise BadData(f"{table}: columns {reader.fieldnames}", f"the official table has {','.join(COLUMNS)}")
+    rows = list(reader)
+    problems = [fault for line, row in enumerate(rows, 2) for fault in _row_faults(row, f"{table}:{line}")]
+    if problems:
+        return _Listing("table", (), (), tuple(problems), (text,), "")
+    listed = Counter(row["filename"] for row in rows)
+    problems += [Problem("listed twice", name, f"{n} rows of {table}") for name, n in listed.items() if n > 1]
+    on_disk = {path.name for path in (folder / "audio").glob("*") if path.suffix in (".wav", ".ogg")}
+    absent = f"no file in {folder / 'audio'}"
+    problems += [Problem("missing file", name, absent) for name in sorted(set(listed) - on_disk)]
+    problems += [Problem("file without a row", name, f"not in {table}") for name in sorted(on_disk - set(listed))]
+    rows = [row for row in rows if row["esc10"] == "True" or not only_esc10]
+    names = {int(row["target"]): row["category"] for row in rows}
+    order = {target: k for k, target in enumerate(sorted(names))}
+    items = {
+        SoundItem(
+            row["filename"],
+            folder / "audio" / row["filename"],
+            order[int(row["target"])],
+            int(row["fold"]),
+            row["src_file"],
+        )
+        for row in rows
+    }
+    lines = sorted(",".join(row[column] for column in COLUMNS) for row in rows)
+    return _Listing(
+        "table",
+        tuple(sorted(items, key=_order)),
+        tuple(names[target] for target in sorted(names)),
+        tuple(problems),
+        (text,),
+        hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+    )
+
+
+def _row_faults(row: Mapping[str, Any], where: str) -> list[Problem]:
+    """Columns that contradict the file name, or are no ESC row at all."""
+    name = NAME.fullmatch(row["filename"] or "")
+    if not name or name["target"] is None or None in row.values() or None in row:
+        return [Problem("bad row", where, f"{row['filename']!r} is no `fold-recording-take-target.wav` row")]
+    faults = []
+    if row["fold"] not in {str(fold) for fold in FOLDS}:
+        faults.append(Problem("wrong fold", where, f"fold {row['fold']!r} of {row['filename']}; folds are 1 to 5"))
+    pairs = (("fold", "fold"), ("recording", "src_file"), ("take", "take"), ("target", "target"))
+    faults += [
+        Problem("name and row differ", where, f"{row['filename']} says {part} {name[part]}, {column} is {row[column]}")
+        for part, column in pairs
+        if name[part] != row[column]
+    ]
+    if row["esc10"] not in ("True", "False"):
+        faults.append(Problem("bad row", where, f"esc10 is {row['esc10']!r}, not True or False"))
+    return faults
+
+
+def _read_folders(folder: Path) -> _Listing:
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and CLASS_FOLDER.fullmatch(path.name))
+    items, problems = [], []
+    for k, directory in enumerate(classes):
+        for path in sorted(directory.iterdir()):
+            name, where = NAME.fullmatch(path.name), f"{directory.name}/{path.name}"
+            if not name:
+                problems.append(Problem("odd file", where, "no `fold-recording-take.ogg` name"))
+            elif int(name["fold"]) not in FOLDS:
+                problems.append(Problem("wrong fold", where, f"fold {name['fold']}; folds are 1 to 5"))
+            else:
+                items.append(SoundItem(where, path, k, int(name["fold"]), name["recording"]))
+    names = tuple(directory.name.partition(" - ")[2] for directory in classes)
+    return _Listing("folders", tuple(sorted(items, key=_order)), names, tuple(problems), (), "")
+
+
+def _order(item: SoundItem) -> tuple[int, str]:
+    """Class, then file name: the row order that the published forest depends on."""
+    return item.target, item.path.name
+
+
+def _first(items: tuple[SoundItem, ...], limit: int | None) -> tuple[SoundItem, ...]:
+    if limit is None:
+        return items
+    seen: Counter[tuple[int, int]] = Counter()
+    kept = []
+    for item in items:
+        seen[item.target, item.fold] += 1
+        if seen[item.target, item.fold] <= limit:
+            kept.append(item)
+    return tuple(kept)
+
+
+# ---------------------------------------------------------------- checks
+
+
+def look_into(file: Path) -> dict[str, Any]:
+    """Decode a clip once: its hash, rate, channels, frames, and whether it is all zeros."""
+    clip = sound.read(file)
+    return {
+        "sha256": _folders.sha256(file),
+        "rate": clip.rate,
+        "channels": clip.samples.shape[0],
+        "frames": clip.samples.shape[1],
+        "silent": not np.any(clip.samples),
+    }
+
+
+def _examine(items: tuple[SoundItem, ...], memo: Memo) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    facts, problems = {}, []
+    for item in items:
+        try:
+            facts[item.id] = memo(item.path, look_into)
+        except BadData as fault:
+            problems.append(Problem("unreadable file", item.id, fault.what))
+    return facts, problems
+
+
+def _counts(items: tuple[SoundItem, ...]) -> dict[str, int]:
+    cells = Counter((item.target, item.fold) for item in items)
+    targets, folds = {item.target for item in items}, {item.fold for item in items}
+    return {
+        "clips": len(items),
+        "classes": len(targets),
+        "folds": len(folds),
+        "fewest clips of a class in a fold": min((cells[t, f] for t in targets for f in folds), default=0),
+    }
+
+
+def _leaks(items: tuple[SoundItem, ...]) -> list[Problem]:
+    """One recording and class, one fold; the four cross-class cases of the official table are only told."""
+    folds: dict[str, set[int]] = defaultdict(set)
+    by_class: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for item in items:
+        folds[item.recording].add(item.fold)
+        by_class[item.recording, item.target].add(item.fold)
+    split_class = {recording for (recording, _), where in by_class.items() if len(where) > 1}
+    problems = []
+    for recording in sorted(r for r, where in folds.items() if len(where) > 1):
+        known = recording in CROSS_CLASS and recording not in split_class
+        text = f"clips of it stand in folds {sorted(folds[recording])}" + (
+            ", as in the official table (two classes)" if known else "; test clips would be heard in training"
+        )
+        problems.append(Problem("recording in two folds", recording, text, fatal=not known))
+    return problems
+
+
+def _facts_problems(items: tuple[SoundItem, ...], facts: Mapping[str, Mapping[str, Any]], rate: int) -> list[Problem]:
+    problems = []
+    for item in items:
+        fact = facts.get(item.id)
+        if fact is None:
+            continue
+        if fact["silent"]:
+            text = "every sample is zero; it is scored like any other clip"
+            problems.append(Problem("silent clip", item.id, text, fatal=False))
+        if fact["channels"] != 1:
+            text = f"{fact['channels']} channels; their mean is used"
+            problems.append(Problem("several channels", item.id, text, fatal=False))
+        if fact["rate"] != rate:
+            text = f"{fact['rate']} Hz; it is resampled to {rate} Hz"
+            problems.append(Problem("another rate", item.id, text, fatal=False))
+    return problems
+
+
+def _differs(world: manifest.Manifest, hashes: list[tuple[str, str]]) -> list[Problem]:
+    """Files of a generated set whose bytes are not those of its manifest."""
+    known = {entry.path: entry.sha256 for entry in world.files}
+    return [
+        Problem("changed file", name, "its bytes are not those that MANIFEST.json names")
+        for name, digest in hashes
+        if known.get(f"audio/{name}") != digest
+    ]
+
+
+def _label(
+    official: Official,
+    listing: _Listing,
+    found: Mapping[str, int],
+    content: str,
+    facts: Mapping[str, Mapping[str, Any]],
+    unreadable: bool,
+) -> Label:
+    """Official, altered or subset, by counts, lists and content."""
+    if official.content and content == official.content:
+        return Label(("official",), "official")
+    altered = []
+    if len({Path(name).suffix for name in facts}) > 1:
+        altered.append("WAV and OGG mixed")
+    if any(fact["rate"] != RATE for fact in facts.values()):
+        altered.append("clips at another rate, resampled")
+    if any(fact["channels"] != 1 for fact in facts.values()):
+        altered.append("clips with several channels")
+    complete = found == official.counts()
+    if complete and listing.layout == "table":
+        if listing.table != official.table:
+            altered.append("another file list")
+        if any(fact["frames"] != SAMPLES and fact["rate"] == RATE for fact in facts.values()):
+            altered.append("clips that are not 5 s long")
+    elif complete and official.content and not unreadable:
+        altered.append("other bytes than the released files")
+    kinds, texts = [], []
+    if altered:
+        kinds, texts = ["altered"], [f"altered: {', '.join(altered)}"]
+    if not complete:
+        kinds.append("subset")
+        texts.append(f"subset: {found['clips']:,} of {official.clips:,} clips, {found['folds']} of 5 folds")
+    return Label(tuple(kinds), "; ".join(texts)) if kinds else Label(("official",), "official (lists and counts)")

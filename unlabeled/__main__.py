@@ -1,0 +1,5 @@
+"""`python -m unlabeled`."""
+
+from unlabeled.cli import main
+
+main()

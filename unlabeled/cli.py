@@ -1,0 +1,380 @@
+"""The command line `unlabeled`: one command a benchmark, and the commands around records and tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unlabeled import registry
+from unlabeled.errors import Exit, UnlabeledError, WrongCall
+
+if TYPE_CHECKING:
+    from unlabeled.records import Record
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Methods that learned from unlabeled images, video and sound, run through the transfer protocols of "
+    "the field.\n\nStart with [bold]unlabeled run-all[/]: nothing has to be downloaded.",
+)
+datasets_app = typer.Typer(no_args_is_help=True, help="Check a data set on disk, or learn how to get one.")
+app.add_typer(datasets_app, name="datasets")
+
+
+class OverwriteChoice(StrEnum):
+    never = "never"
+    missing = "missing"
+    always = "always"
+
+
+class KeepChoice(StrEnum):
+    none = "none"
+    predictions = "predictions"
+
+
+class FormatChoice(StrEnum):
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+
+
+class ListChoice(StrEnum):
+    methods = "methods"
+    benchmarks = "benchmarks"
+    datasets = "datasets"
+    tables = "tables"
+
+
+Data = Annotated[str | None, typer.Option(help="Data root, or world:PRESET:SEED. Default: the generated world.")]
+Preset = Annotated[str, typer.Option(help="Size of the method: nano, mini, small, paper.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas; one run each.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of records, journals and made worlds.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, what is cached, what is missing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON, one a line.")]
+STORE = Path(".unlabeled")
+
+
+# ---------------------------------------------------------------- one command a benchmark
+
+
+def _benchmark_command(benchmark: str) -> Callable[..., None]:
+    def command(
+        method: Annotated[str, typer.Option("--method", "-m", help="A name from `unlabeled list methods`.")],
+        data: Data = None,
+        pretrain_data: Annotated[Path | None, typer.Option(help="Unlabeled data for methods that pretrain.")] = None,
+        recipe: Annotated[str | None, typer.Option(help="Named variant of the protocol.")] = None,
+        variant: Annotated[str, typer.Option(help="Named network or input of the method.")] = "",
+        preset: Preset = "mini",
+        setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE changes one preset field.")] = None,
+        seeds: Seeds = "0",
+        device: Device = "auto",
+        limit: Annotated[int | None, typer.Option(help="First N items of each class and split (a subset).")] = None,
+        store: StoreFolder = STORE,
+        keep: Annotated[KeepChoice, typer.Option(help="Store class scores for pictures.")] = KeepChoice.none,
+        overwrite: Annotated[
+            OverwriteChoice,
+            typer.Option(help="missing: compute what has no record; always: anew; never: take any old record."),
+        ] = OverwriteChoice.missing,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from unlabeled import run, screen
+
+        asked = {
+            "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
+            "limit": limit,
+        }  # fmt: skip
+        if dry_run:
+            for seed in _seeds(seeds):
+                for line in run.preview(method, benchmark, seed=seed, store=store, **asked):
+                    screen.out.print(line, markup=False)
+            return
+        partial = False
+        for seed in _seeds(seeds):
+            with screen.Terminal() as watch:
+                record = run.evaluate(
+                    method, benchmark, seed=seed, store=store, keep=keep.value, overwrite=overwrite.value, watch=watch,
+                    device=device, pretrain_data=pretrain_data, **asked,
+                )  # fmt: skip
+            partial = partial or record.status == "partial"
+            _print(record, store, as_json)
+        if partial:
+            raise typer.Exit(Exit.PARTIAL)
+
+    return command
+
+
+def _print(record: Record, store: Path, as_json: bool) -> None:
+    from unlabeled import pages, screen
+
+    if as_json:
+        print(json.dumps(dataclasses.asdict(record), ensure_ascii=False))
+    else:
+        screen.show_record(record, pages.verdicts(record), f"{store}/records/{record.id}.json")
+    screen.flush()
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    bad = [pair for pair in pairs if "=" not in pair]
+    if bad:
+        raise WrongCall(f"--set {bad[0]}", "write it as NAME=VALUE")
+    return {pair.partition("=")[0].strip(): pair.partition("=")[2].strip() for pair in pairs}
+
+
+def _seeds(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts) or len(set(parts)) != len(parts):
+        raise WrongCall(f"--seeds {text}", "give different whole numbers separated by commas, such as 11,12,13")
+    return [int(part) for part in parts]
+
+
+for _name in registry.names("benchmarks"):
+    app.command(_name, help=registry.find("benchmarks", _name).summary(), rich_help_panel="Benchmarks")(
+        _benchmark_command(_name)
+    )
+
+
+# ---------------------------------------------------------------- everything at once
+
+
+@app.command("run-all")
+def run_all(
+    data: Data = None,
+    preset: Preset = "mini",
+    seeds: Seeds = "0",
+    store: StoreFolder = STORE,
+    device: Device = "auto",
+    trust_reference: Annotated[
+        bool, typer.Option("--trust-reference", help="Take the project's own records as cached.")
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Write official results into results/runs as reference records.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run every method on its home benchmarks, print the scoreboard, write leaderboard.md."""
+    from unlabeled import grid, pages, run, screen
+    from unlabeled.store import Store
+
+    pairs, broken = grid.home()
+    for text in broken:
+        screen.err.print(f"left out: {text}", markup=False)
+    if dry_run:
+        for pair in pairs:
+            for seed in _seeds(seeds):
+                for line in run.preview(pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store):
+                    screen.out.print(line, markup=False)
+        return
+    failed = computed = 0
+    partial = False
+    with screen.Terminal() as watch:
+        for done in grid.run_all(
+            pairs, _seeds(seeds), data=data, preset=preset, store=Store(store), device=device,
+            trust_reference=trust_reference, watch=watch,
+        ):  # fmt: skip
+            if done.record is None:
+                failed += 1
+                screen.err.print(f"{done.pair.benchmark} {done.pair.method}: {done.fault}", style="red", markup=False)
+                continue
+            computed += not done.cached
+            partial = partial or done.record.status == "partial"
+            ends = "; ".join(filter(None, [grid.distance(done.record), "cached" if done.cached else ""]))
+            screen.out.print(screen.headline(done.record) + (f" · {ends}" if ends else ""), markup=False)
+            screen.flush()
+            if refresh and done.record.data["label"]["kinds"] == ["official"]:
+                target = grid.adopt(done.record, Store(store), with_items=done.pair.benchmark == "esc10")
+                screen.err.print(f"reference record {target.name}", style="dim", markup=False)
+    screen.out.print("\n" + pages.scoreboard(store), markup=False)
+    target = pages.write(Path("leaderboard.md"), store)
+    total = len(pairs) * len(_seeds(seeds))
+    screen.out.print(f"{total - failed} of {total} runs done, {computed} computed now, {failed} failed")
+    screen.out.print(f"tables: {target}", markup=False)
+    if failed:
+        raise typer.Exit(Exit.OTHER)
+    if partial:
+        raise typer.Exit(Exit.PARTIAL)
+
+
+# ---------------------------------------------------------------- looking things up
+
+
+@app.command("list")
+def list_names(what: ListChoice) -> None:
+    """List methods, benchmarks, datasets or tables."""
+    from unlabeled import pages, screen
+
+    if what is ListChoice.tables:
+        for line in pages.table_list():
+            screen.out.print(line, markup=False)
+        return
+    names = registry.names(what.value)
+    width = max((len(name) for name in names), default=0)
+    for name in names:
+        screen.out.print(f"{name:<{width}}  {registry.find(what.value, name).summary()}", markup=False)
+    for fault in registry.faults(what.value):
+        screen.err.print(f"left out: {fault}", markup=False)
+
+
+@app.command()
+def show(
+    name: str,
+    store: StoreFolder = STORE,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures of a run.")] = Path("pictures"),
+) -> None:
+    """Tell what is known of a system, benchmark, data set, table or run; draw a run's pictures."""
+    from unlabeled import pages, published, screen
+
+    found = pages.find_run(name, store)
+    if found is None:
+        is_table = name in published.load().table_ids()
+        screen.out.print(pages.table(name, "md", store) if is_table else pages.show(name), markup=False)
+        return
+    record, file = found
+    screen.show_record(record, pages.verdicts(record), str(file))
+    if "confusion" in record.breakdown:
+        from unlabeled import pictures
+
+        drawn = pictures.confusion(record, out / f"{record.id}-confusion.png")
+        screen.out.print(f"picture: {drawn}", markup=False)
+
+
+@app.command()
+def table(
+    table_id: Annotated[str, typer.Argument(metavar="ID", help="A name from `unlabeled list tables`.")],
+    format: FormatChoice = FormatChoice.md,
+    store: StoreFolder = STORE,
+) -> None:
+    """Print one table of the lectures: published number, our number, what may be said of the difference."""
+    from unlabeled import pages
+
+    print(pages.table(table_id, format.value, store), end="")
+
+
+@app.command()
+def leaderboard(
+    check: Annotated[bool, typer.Option("--check", help="Remake the tables and compare; nothing is written.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="With --check: stale records fail too.")] = False,
+    store: StoreFolder = STORE,
+) -> None:
+    """Write leaderboard.md from the records and the published numbers alone."""
+    from unlabeled import pages, screen
+
+    if not check:
+        screen.out.print(f"written: {pages.write(Path('leaderboard.md'), store)}", markup=False)
+        return
+    differences, stale = pages.check(Path("leaderboard.md"), store)
+    for text in stale:
+        screen.out.print(f"stale: {text}", markup=False)
+    for text in differences:
+        screen.out.print(text, markup=False)
+    if differences or (strict and stale):
+        raise typer.Exit(Exit.OTHER)
+    screen.out.print("leaderboard.md is what the records say" + (f"; {len(stale)} stale records" if stale else ""))
+
+
+# ---------------------------------------------------------------- data and machine
+
+
+@datasets_app.command("verify")
+def verify(
+    name: str,
+    data: Annotated[Path, typer.Option(help="Data root.")],
+    every: Annotated[bool, typer.Option("--all", help="Name every file with a problem.")] = False,
+) -> None:
+    """Compare a data set on disk with the official counts and lists; look into every file."""
+    from unlabeled import screen
+    from unlabeled.errors import BadData
+
+    reader = registry.load("datasets", name)
+    folder = reader.find(data) if data.is_dir() else None
+    if folder is None:
+        raise BadData(f"{data} holds no {name}" if data.is_dir() else f"{data}: no such data root", reader.where)
+    seen = 0
+    with screen.Terminal() as watch:
+
+        def memo(file: Path, look: Callable[[Path], dict[str, object]]) -> dict[str, object]:
+            nonlocal seen
+            seen += 1
+            watch.step(f"looking through {folder.name}", seen, 0)
+            return look(file)
+
+        survey = reader.survey(folder, None, memo)
+    screen.out.print(f"{survey.dataset} in {survey.folder} ({survey.layout} layout)", markup=False)
+    for key, expected in survey.expected.items():
+        mark = "ok" if survey.found.get(key) == expected else "DIFFERS"
+        screen.out.print(f"  {key}: {survey.found.get(key)} of {expected}  {mark}", markup=False)
+    screen.show_problems(survey.problems, most=len(survey.problems) if every else 3)
+    screen.out.print(f"label: {survey.label.text}\nfingerprint: {survey.fingerprint}", markup=False)
+    if any(problem.fatal for problem in survey.problems):
+        raise typer.Exit(Exit.BAD_DATA)
+    if "subset" in survey.label.kinds:
+        raise typer.Exit(Exit.PARTIAL)
+
+
+@datasets_app.command("where")
+def where(name: str) -> None:
+    """Say how a person gets a data set, and which layouts are accepted."""
+    from unlabeled import screen
+
+    screen.out.print(registry.load("datasets", name).where, markup=False)
+
+
+@app.command()
+def doctor(store: StoreFolder = STORE, data: Annotated[Path | None, typer.Option(help="Data root.")] = None) -> None:
+    """Print versions, devices, decoders, free disk, plug-ins, and which data is found where."""
+    from unlabeled import doctor as doctor_module
+    from unlabeled import screen
+
+    for subject, text in doctor_module.report(store, data):
+        screen.out.print(f"{subject:<18} {text}", markup=False)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="What to time; default: everything.")] = None,
+    seconds: Annotated[float, typer.Option(help="Time for each row.")] = 6.0,
+    out: Annotated[Path | None, typer.Option(help="Write the table to this file too.")] = None,
+) -> None:
+    """Time our code against the library of the field, in one process, on one thread."""
+    from unlabeled import bench as bench_module
+
+    known = bench_module.BENCHES
+    for name in names or []:
+        if name not in known:
+            raise registry.unknown("bench", name, known)
+    text = bench_module.table([row for name in names or known for row in known[name](seconds)])
+    print(text)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Entry point: an error of ours is its message and its exit status, never a traceback."""
+    # One thread is as fast for what runs on the CPU here, equal from run to run, and leaves cores to other
+    # processes; a number set by the user stands.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        app(prog_name="unlabeled")
+    except UnlabeledError as fault:
+        from unlabeled import screen
+
+        screen.fault(fault)
+        sys.exit(int(fault.exit))
+    except KeyboardInterrupt:
+        print("interrupted: finished units are kept, the same command goes on", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`); that is no error.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,115 @@
+"""Which runs `run-all` makes, and how far each lies from the project's own record of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlabeled import registry, run
+from unlabeled.errors import UnlabeledError
+from unlabeled.records import Record
+from unlabeled.store import Store, read_folder, reference, writing
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One method on one benchmark."""
+
+    method: str
+    benchmark: str
+
+
+def home() -> tuple[list[Pair], list[str]]:
+    """Every method on its home benchmarks, in order of benchmarks; and the plug-ins that cannot be loaded."""
+    pairs, broken = [], []
+    built = set(registry.names("benchmarks"))
+    for name in registry.names("methods"):
+        try:
+            method = registry.load("methods", name)
+        except UnlabeledError as fault:
+            broken.append(str(fault))
+            continue
+        pairs += [Pair(name, benchmark) for benchmark in method.home if benchmark in built]
+    # The floor of a table first, then by name: a reader sees what chance is before anything else.
+    return sorted(pairs, key=lambda pair: (pair.benchmark, pair.method != "chance", pair.method)), broken
+
+
+@dataclass(frozen=True)
+class Done:
+    """One run of the grid: its record, or why there is none; `cached` where nothing was computed."""
+
+    pair: Pair
+    seed: int
+    record: Record | None
+    fault: UnlabeledError | None
+    cached: bool
+
+
+def run_all(
+    pairs: list[Pair],
+    seeds: list[int],
+    *,
+    data: Path | str | None,
+    preset: str,
+    store: Store,
+    device: str,
+    trust_reference: bool,
+    watch: run.Watch,
+) -> Iterator[Done]:
+    """Run the pairs one by one. A run that fails is reported and the next one starts."""
+    trusted = {record.keys["spec"]: record for record, _ in run.reference_records()} if trust_reference else {}
+    for pair in pairs:
+        for seed in seeds:
+            known = {record.id for record, _ in read_folder(store.records).records if record.status != "failed"}
+            try:
+                record = _trusted(pair, seed, data, preset, store, trusted, watch) or run.evaluate(
+                    pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store, device=device,
+                    watch=watch,
+                )  # fmt: skip
+            except UnlabeledError as fault:
+                yield Done(pair, seed, None, fault, False)
+            else:
+                yield Done(pair, seed, record, None, record.id in known or record.keys["spec"] in trusted)
+
+
+def _trusted(
+    pair: Pair,
+    seed: int,
+    data: Path | str | None,
+    preset: str,
+    store: Store,
+    trusted: Mapping[str, Record],
+    watch: run.Watch,
+) -> Record | None:
+    if not trusted:
+        return None
+    made = run.plan.make(pair.method, pair.benchmark, data=data, preset=preset, seed=seed)
+    return trusted.get(run.resolve(made, store, watch).spec_key)
+
+
+def distance(record: Record) -> str:
+    """How far a record lies from the project's own one of the same question; empty where there is none."""
+    for known, _ in run.reference_records():
+        if known.keys["spec"] == record.keys["spec"] and known.status == "complete":
+            gaps = [record.scores[name]["value"] - score["value"] for name, score in known.scores.items()]
+            if not any(gaps):
+                return "equal to the reference record"
+            return f"{max(gaps, key=abs):+.4f} from the reference record"
+    return ""
+
+
+def adopt(record: Record, store: Store, with_items: bool) -> Path:
+    """Make a record one of the project's own, in place of older ones of the same question."""
+    folder = reference()
+    with writing(folder):
+        for old, file in read_folder(folder).records:
+            if old.keys["spec"] == record.keys["spec"] and old.id != record.id:
+                file.unlink()
+                file.with_name(f"{old.id}.items.jsonl.gz").unlink(missing_ok=True)
+        if with_items and record.items:
+            shutil.copyfile(store.records / record.items["file"], folder / record.items["file"])
+        target = folder / f"{record.id}.json"
+        shutil.copyfile(store.records / target.name, target)
+    return target

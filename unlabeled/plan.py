@@ -1,0 +1,177 @@
+"""From arguments to a RunSpec: which method, benchmark, recipe and constants a run will have."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from unlabeled import registry
+from unlabeled.errors import WrongCall
+
+WORLD_PRESETS = ("nano", "mini", "small")
+PRESETS = (*WORLD_PRESETS, "paper")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What is asked of one run. It names data by set and world, never by folder: the fingerprint does that."""
+
+    method: str
+    benchmark: str
+    recipe: str
+    preset: str
+    variant: str = ""
+    seed: int = 0
+    world: str = ""
+    limit: int | None = None
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values, as they stand in the record and in the spec key."""
+        values = {**dataclasses.asdict(self), "settings": dict(self.settings)}
+        del values["world"]
+        preset, _, seed = self.world.partition(":")
+        return {**values, "world": preset, "world_seed": int(seed) if seed else None}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A RunSpec with the objects it names, ready to meet data."""
+
+    spec: RunSpec
+    method: Any
+    benchmark: Any
+    dataset: Any
+    recipe: Any
+    values: Any
+    modules: tuple[str, ...]
+    origin: str
+    cacheable: bool
+    data: Path | None
+
+
+def make(
+    method: Any,
+    benchmark: Any,
+    *,
+    data: str | Path | None = None,
+    recipe: str | None = None,
+    preset: str = "mini",
+    variant: str = "",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Plan:
+    """Check the arguments against each other and bind names to objects.
+
+    Raises
+    ------
+    WrongCall : an unknown name (near ones listed), a role the benchmark cannot use, a setting that is no
+        field of the preset, or a preset that needs data where none is given.
+    """
+    system, method_module, origin, cacheable = _bind("methods", method)
+    protocol, benchmark_module, _, _ = _bind("benchmarks", benchmark)
+    reader, reader_module, _, _ = _bind("datasets", protocol.dataset)
+    name, constants = _recipe(protocol, system, recipe)
+    if limit is not None and limit < 1:
+        raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
+    values, changed = _values(system, variant, preset, settings or {})
+    world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
+    spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed)
+    modules = (method_module, benchmark_module, reader_module)
+    return Plan(spec, system, protocol, reader, constants, values, modules, origin, cacheable, root)
+
+
+def _bind(kind: registry.Kind, thing: Any) -> tuple[Any, str, str, bool]:
+    """The object of a name, or the object itself: (object, module, where it comes from, can be keyed)."""
+    if isinstance(thing, str):
+        plugin = registry.find(kind, thing)
+        return plugin.load(), plugin.module, plugin.distribution, True
+    missing = [name for name in ("id", "roles", "presets", "adapt") if kind == "methods" and not hasattr(thing, name)]
+    if missing:
+        raise WrongCall(f"the method given is a {type(thing).__name__} without {', '.join(missing)}")
+    module = type(thing).__module__
+    state = repr(sorted(vars(thing).items()))
+    return thing, module, f"object of {module}", module != "__main__" and " at 0x" not in state
+
+
+def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
+    """The recipe of a name; without a name the first one that asks for a role the method has."""
+    usable = [
+        key for key, recipe in benchmark.recipes.items() if recipe.role in method.roles or "chance" in method.roles
+    ]
+    if name is not None:
+        name = name.removeprefix(f"{benchmark.id}/")
+        if name not in benchmark.recipes:
+            raise registry.unknown(f"recipe of {benchmark.id}", name, benchmark.recipes)
+        if name in usable:
+            return name, benchmark.recipes[name]
+    if name is not None or not usable:
+        asked = {f"{key} ({recipe.role})" for key, recipe in benchmark.recipes.items()}
+        raise WrongCall(
+            f"{method.id} gives {', '.join(sorted(method.roles))}; {benchmark.id} cannot use that"
+            + (f" in recipe {name}" if name else ""),
+            f"its recipes ask for: {', '.join(sorted(asked))}",
+        )
+    return usable[0], benchmark.recipes[usable[0]]
+
+
+def _values(method: Any, variant: str, preset: str, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The preset with the settings in it, and the settings that change something."""
+    if variant and variant not in method.variants:
+        raise registry.unknown(f"variant of {method.id}", variant, method.variants)
+    presets = method.variants[variant] if variant else method.presets
+    if preset not in presets:
+        raise registry.unknown(f"preset of {method.id}", preset, presets)
+    values = presets[preset]
+    fields = {field.name: field for field in dataclasses.fields(values)}
+    hints = typing.get_type_hints(type(values))
+    changed = {}
+    for name, given in settings.items():
+        if name not in fields:
+            raise registry.unknown(f"setting of {method.id}", name, fields)
+        value = _parse(given, hints[name], name)
+        if value != getattr(values, name):
+            changed[name] = value
+    return dataclasses.replace(values, **changed), tuple(sorted(changed.items()))
+
+
+def _parse(given: Any, kind: Any, name: str) -> Any:
+    """A setting as its field's type; text comes from the command line."""
+    if kind is str:
+        return str(given)
+    try:
+        value = json.loads(given.lower() if given in ("True", "False") else given) if isinstance(given, str) else given
+    except ValueError:
+        value = given
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    allowed = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+    if allowed and value not in allowed:
+        raise WrongCall(f"--set {name}={given}", f"one of {', '.join(map(str, allowed))}")
+    if isinstance(kind, type) and type(value) is not kind:
+        raise WrongCall(f"--set {name}={given}: a value of type {kind.__name__} is expected")
+    return value
+
+
+def _where(data: str | Path | None, preset: str, seed: int, reader: Any, needs_data: bool) -> tuple[str, Path | None]:
+    """`(world, root)`: `mini:11` and None for the world, empty and a folder for real data."""
+    if data is None:
+        if preset in WORLD_PRESETS:
+            return f"{preset}:{seed}", None
+        if needs_data:
+            raise WrongCall(f"preset {preset} needs data: give --data ROOT", reader.where)
+        return "", None
+    text = str(data)
+    if not text.startswith("world:"):
+        return "", Path(data).expanduser()
+    parts = text.split(":")
+    if len(parts) != 3 or parts[1] not in WORLD_PRESETS or not parts[2].isdigit():
+        known = ", ".join(WORLD_PRESETS)
+        raise WrongCall(f"--data {text}", f"the world is named world:PRESET:SEED, PRESET one of {known}")
+    return f"{parts[1]}:{int(parts[2])}", None

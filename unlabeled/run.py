@@ -1,0 +1,441 @@
+"""The flow of one run: plan -> resolve -> units -> aggregate -> record."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import platform
+import resource
+import shlex
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from unlabeled import keys, locks, plan
+from unlabeled.contracts import Outcome, Scores, Survey
+from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
+from unlabeled.plan import Plan
+from unlabeled.records import Record
+from unlabeled.store import Journal, Store, read_folder, reference
+from unlabeled.streams import Rng
+
+if TYPE_CHECKING:
+    import pandas
+
+Overwrite = Literal["never", "missing", "always"]
+Keep = Literal["none", "predictions"]
+
+
+class Watch:
+    """What a run tells while it works; this one tells nothing. No text of it reaches a key."""
+
+    def say(self, text: str) -> None:
+        """One remark."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """`done` of `total` parts of `what` are finished."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A plan that met its data: the survey and the keys."""
+
+    plan: Plan
+    data: Survey
+    spec: dict[str, Any]
+    spec_key: str
+    code: keys.CodeKey
+    key: str
+
+    @property
+    def id(self) -> str:
+        """File name of the record."""
+        spec = self.plan.spec
+        variant = "".join(c if c.isalnum() else "-" for c in spec.variant)
+        parts = [spec.benchmark, spec.method, variant, spec.preset, f"s{spec.seed}", self.key[:10]]
+        return "-".join(part for part in parts if part)
+
+
+def evaluate(
+    method: Any,
+    benchmark: str,
+    *,
+    data: str | Path | None = None,
+    pretrain_data: str | Path | None = None,
+    recipe: str | None = None,
+    preset: str = "mini",
+    variant: str = "",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    device: str = "auto",
+    store: Store | str | Path | None = None,
+    keep: Keep = "none",
+    overwrite: Overwrite = "missing",
+    watch: Watch | None = None,
+) -> Record:
+    """Put a method through a benchmark and return its record.
+
+    Parameters
+    ----------
+    method : id of a registered method, or an object that satisfies `contracts.Method`.
+    benchmark : id of a registered benchmark.
+    data : data root, `world:PRESET:SEED`, or None for the generated world at this preset and seed.
+    pretrain_data : data for methods that learn before the benchmark.
+    recipe : named variant of the protocol; None for the first one that fits the method's roles.
+    preset, variant, settings : size of the method, its named network, changed preset fields.
+    limit : keep the first N items per class and split; the run is labelled subset.
+    device : `auto`, `cpu` or `cuda`.
+    store : folder of records (default `./.unlabeled`).
+    keep : `predictions` stores class scores with the per-item outcomes.
+    overwrite : `missing` computes what has no record of the same keys, `always` computes anew, `never`
+        takes any record of the same question, also one made by older code.
+
+    Raises
+    ------
+    WrongCall, BadData, UnlabeledError : what, where and what to do; finished units are kept.
+    """
+    watch = watch or Watch()
+    made = plan.make(
+        method, benchmark, data=data, recipe=recipe, preset=preset, variant=variant, settings=settings, seed=seed,
+        limit=limit,
+    )  # fmt: skip
+    if pretrain_data is not None:
+        raise WrongCall(f"{made.method.id} learns nothing before the benchmark", "leave --pretrain-data out")
+    device = _device(made, device)
+    store = store if isinstance(store, Store) else Store(store)
+    store.prepare()
+    resolved = resolve(made, store, watch)
+    cached = _cached(resolved, store, overwrite, keep)
+    if cached is not None:
+        return cached
+    with locks.owned(store.locks / f"{resolved.key}.lock", watch.say):
+        # Another process may have finished it while this one waited.
+        cached = None if overwrite == "always" else _cached(resolved, store, "missing", keep)
+        return cached or _compute(resolved, store, device, keep, overwrite, watch)
+
+
+def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> list[str]:
+    """What `evaluate` would do: run what, what is cached, at what cost, or the one thing that is missing."""
+    made = plan.make(method, benchmark, **asked)
+    spec, home = made.spec, Store(store)
+    name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
+    head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
+    head += "".join(f", {key}={value}" for key, value in spec.settings)
+    if spec.world and not home.world(spec.world).is_dir():
+        return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
+    try:
+        resolved = resolve(made, home, Watch(), remember=False)
+        _refuse_fatal(resolved.data)
+    except BadData as fault:
+        return [f"{head}\n  missing: {fault}"]
+    if home.find(resolved.key):
+        return [f"{head}\n  cached: {resolved.id} ({resolved.data.label.text})"]
+    units = len(made.benchmark.units(resolved.data))
+    return [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
+
+
+def _cost(made: Plan, store: Store) -> str:
+    """Expected CPU time, and the record that it rests on."""
+    spec = made.spec
+    known = [*read_folder(store.records).records, *reference_records()]
+    for record, _ in known:
+        same = all(record.spec[key] == getattr(spec, key) for key in ("method", "benchmark", "preset", "variant"))
+        if same and record.status == "complete":
+            return f"about {record.run['cpu_seconds']:.0f} CPU-seconds ({record.id} took that)"
+    return "cost not known: no record of this method, benchmark and preset yet"
+
+
+def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Resolved:
+    """Find the data, survey them, work out both keys. `remember` writes file facts into the store.
+
+    Raises
+    ------
+    BadData : no such data root, or no such set below it; says which layouts are accepted.
+    """
+    survey = _survey(made, store, watch, remember)
+    spec = made.spec.as_dict()
+    spec_key = keys.spec_key(spec, survey.fingerprint)
+    code = keys.code_key(made.modules)
+    apart = "" if made.cacheable else uuid.uuid4().hex
+    state = "" if made.origin == "unlabeled" else repr((made.origin, sorted(vars(made.method).items())))
+    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + state + apart))
+
+
+def results(store: Store | str | Path | None = None) -> pandas.DataFrame:
+    """One row a record and metric: what was run, on what data, the score and its interval."""
+    import pandas
+
+    store = store if isinstance(store, Store) else Store(store)
+    rows = []
+    for record, _ in read_folder(store.records).records:
+        row = {
+            **{name: record.spec[name] for name in ("method", "variant", "benchmark", "recipe", "preset", "seed")},
+            "label": record.data["label"]["text"],
+            "status": record.status,
+            "id": record.id,
+        }
+        for metric, score in record.scores.items() or {"": {}}.items():
+            low, high = score.get("interval") or (None, None)
+            number = {"metric": metric, "value": score.get("value"), "low": low, "high": high, "n": score.get("n")}
+            rows.append({**row, **number})
+    return pandas.DataFrame(rows)
+
+
+def reference_records() -> tuple[tuple[Record, Path], ...]:
+    """The project's own records, as they were installed."""
+    return read_folder(reference()).records
+
+
+# ---------------------------------------------------------------- before the units
+
+
+def _device(made: Plan, device: str) -> str:
+    if device not in ("auto", "cpu", "cuda"):
+        raise WrongCall(f"--device {device}", "give auto, cpu or cuda")
+    if device == "cuda" and "cuda" not in made.method.devices:
+        raise WrongCall(f"{made.method.id} runs on the CPU only", "leave --device out")
+    if device == "cpu" or "cuda" not in made.method.devices:
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise WrongCall("--device cuda: torch sees no CUDA device", "run `unlabeled doctor`, or use --device cpu")
+    return "cpu"
+
+
+def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
+    reader, spec = made.dataset, made.spec
+    if spec.world:
+        from unlabeled.datasets.world import make
+
+        world, _, seed = spec.world.partition(":")
+
+        def step(done: int, total: int) -> None:
+            watch.step(f"making the world's {reader.world}", done, total)
+
+        root = make.ensure(reader.world, world, int(seed), store.world(spec.world), step)
+    elif made.data is None:
+        return reader.blank()
+    else:
+        root = made.data
+    if not root.is_dir():
+        raise BadData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
+    folder = reader.find(root)
+    if folder is None:
+        raise BadData(f"{root} holds no {reader.id}", f"how to get it:\n{reader.where}")
+    seen = 0
+
+    def memo(file: Path, look: Any) -> dict[str, Any]:
+        nonlocal seen
+        seen += 1
+        watch.step(f"looking through {folder.name}", seen, 0)
+        return store.memo(file, look, remember)
+
+    return reader.survey(folder, spec.limit, memo)
+
+
+def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep) -> Record | None:
+    if overwrite == "always":
+        return None
+    record = store.find(resolved.key)
+    if record is None and overwrite == "never":
+        record = next(
+            (r for r, _ in store.read().records if r.keys["spec"] == resolved.spec_key and r.status != "failed"), None
+        )
+    if record is not None and keep == "predictions" and (record.items or {}).get("keep") != keep:
+        return None
+    return record
+
+
+# ---------------------------------------------------------------- the units
+
+
+def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrite: Overwrite, watch: Watch) -> Record:
+    clock = _Clock(datetime.now(UTC), time.perf_counter(), time.process_time())
+    # Units journalled without predictions cannot serve a run that keeps them.
+    journal = Journal(store, resolved.key if keep == "none" else f"{resolved.key}-{keep}")
+    if overwrite == "always":
+        journal.remove()
+        journal = Journal(store, journal.file.stem)
+    resumed = len(journal.done)
+    if resumed:
+        watch.say(f"{resumed} finished units of an earlier start are taken over")
+    try:
+        _refuse_fatal(resolved.data)
+        _run_units(resolved, journal, keep, watch)
+        record = _finish(resolved, store, journal, keep)
+    except Exception as fault:
+        # A failure is a record too; where even that cannot be written, the fault itself is what to tell.
+        with contextlib.suppress(UnlabeledError):
+            store.write(_stamped(_failed(resolved, journal, fault), clock, device, resumed))
+        raise
+    record = _stamped(record, clock, device, resumed)
+    store.write(record)
+    journal.remove()
+    return record
+
+
+@dataclass(frozen=True)
+class _Clock:
+    started: datetime
+    wall: float
+    cpu: float
+
+
+def _stamped(record: Record, clock: _Clock, device: str, resumed: int) -> Record:
+    block = {
+        "started": clock.started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock.wall, 3),
+        "cpu_seconds": round(time.process_time() - clock.cpu, 3),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "resumed_units": resumed,
+    }
+    return dataclasses.replace(record, run=block, device={"name": device, "threads": _threads()})
+
+
+def _threads() -> int:
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch else 1
+
+
+def _refuse_fatal(data: Survey) -> None:
+    fatal = [problem for problem in data.problems if problem.fatal]
+    if not fatal:
+        return
+    kinds = Counter(problem.kind for problem in fatal)
+    lines = [
+        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in fatal if p.kind == kind], 3)
+        for kind, n in kinds.items()
+    ]
+    raise BadData(
+        f"{data.folder} cannot be used as {data.dataset}:\n  " + "\n  ".join(lines),
+        f"`unlabeled datasets verify {data.dataset} --data {data.folder}` lists them all",
+    )
+
+
+def _run_units(resolved: Resolved, journal: Journal, keep: Keep, watch: Watch) -> None:
+    made, data = resolved.plan, resolved.data
+    units = made.benchmark.units(data)
+    role = made.method.adapt(made.values)
+    rng = Rng(made.spec.seed)
+    for done, unit in enumerate(units):
+        watch.step(f"{made.spec.benchmark} {made.spec.method}", done, len(units))
+        if unit in journal.done:
+            continue
+        try:
+            if "chance" in made.method.roles:
+                outcome = made.benchmark.chance(unit, data)
+            else:
+                outcome = made.benchmark.run_unit(unit, data, role, made.recipe, rng.under(unit), keep)
+        except UnlabeledError as fault:
+            raise type(fault)(f"{unit}: {fault.what}", fault.todo) from fault
+        journal.append(unit, outcome)
+    watch.step(f"{made.spec.benchmark} {made.spec.method}", len(units), len(units))
+
+
+# ---------------------------------------------------------------- the record
+
+
+def _finish(resolved: Resolved, store: Store, journal: Journal, keep: Keep) -> Record:
+    made, data = resolved.plan, resolved.data
+    outcomes = {unit: journal.done[unit] for unit in made.benchmark.units(data)}
+    scores = made.benchmark.aggregate(outcomes, data)
+    missing = tuple(unit for unit in made.benchmark.all_units(data) if unit not in outcomes)
+    items = [{"unit": unit, **item} for unit, outcome in outcomes.items() for item in outcome.items]
+    kept = store.write_items(resolved.id, items, keep)
+    return dataclasses.replace(
+        _empty(resolved),
+        status="partial" if missing else "complete",
+        units=_units(outcomes),
+        missing_units=missing,
+        scores=_numbers(scores),
+        breakdown=dict(scores.breakdown),
+        notes=scores.notes,
+        items=kept,
+    )
+
+
+def _failed(resolved: Resolved, journal: Journal, fault: Exception) -> Record:
+    error = {
+        "where": f"{resolved.plan.spec.benchmark} {resolved.plan.spec.method}",
+        "what": fault.what if isinstance(fault, UnlabeledError) else f"{type(fault).__name__}: {fault}",
+        "todo": fault.todo if isinstance(fault, UnlabeledError) else "report it with this record",
+    }
+    units = _units(journal.done)
+    missing = tuple(u for u in resolved.plan.benchmark.all_units(resolved.data) if u not in journal.done)
+    return dataclasses.replace(_empty(resolved), units=units, missing_units=missing, error=error)
+
+
+def _empty(resolved: Resolved) -> Record:
+    made, data, code = resolved.plan, resolved.data, resolved.code
+    return Record(
+        id=resolved.id,
+        status="failed",
+        spec=resolved.spec,
+        method={
+            "cite": made.method.cite,
+            "supervision": made.method.supervision,
+            "source": f"{made.modules[0]} ({made.origin})",
+            "values": dataclasses.asdict(made.values),
+        },
+        keys={
+            "run": resolved.key,
+            "spec": resolved.spec_key,
+            "code": code.key,
+            "sources": code.sources,
+            "versions": dict(code.versions),
+            "python": code.python,
+            "cacheable": made.cacheable,
+        },
+        data={
+            "dataset": data.dataset,
+            "label": {"kinds": list(data.label.kinds), "text": data.label.text},
+            "fingerprint": data.fingerprint,
+            "layout": data.layout,
+            "expected": dict(data.expected),
+            "found": dict(data.found),
+            "notes": _notes(data),
+            "decoder": dict(data.decoder),
+        },
+        deviations=_deviations(made),
+    )
+
+
+def _notes(data: Survey) -> list[str]:
+    told = [problem for problem in data.problems if not problem.fatal]
+    kinds = Counter(problem.kind for problem in told)
+    return [
+        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in told if p.kind == kind], 4)
+        for kind, n in kinds.items()
+    ]
+
+
+def _deviations(made: Plan) -> tuple[str, ...]:
+    presets = made.method.variants[made.spec.variant] if made.spec.variant else made.method.presets
+    usual = presets[made.spec.preset]
+    changed = [f"setting {name}={value} (preset: {getattr(usual, name)})" for name, value in made.spec.settings]
+    return (*changed, *(f"constant not checked in the paper: {name}" for name in made.recipe.unverified))
+
+
+def _units(outcomes: Mapping[str, Outcome]) -> tuple[dict[str, Any], ...]:
+    """Plain numbers of each unit; tables of a unit stay in the journal and in the breakdown."""
+    return tuple(
+        {"unit": unit, "n": o.n, **{k: v for k, v in o.values.items() if not isinstance(v, list | dict)}}
+        for unit, o in outcomes.items()
+    )
+
+
+def _numbers(scores: Scores) -> dict[str, dict[str, Any]]:
+    return {name: dataclasses.asdict(score) for name, score in scores.metrics.items()}

@@ -1,0 +1,128 @@
+"""What a person sees in the terminal: progress with time left, the result of a run, problems of a data set."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from unlabeled import run
+from unlabeled.contracts import Problem
+from unlabeled.errors import UnlabeledError
+from unlabeled.records import Record
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Terminal(run.Watch):
+    """Progress on standard error: a bar in a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), console=err, transient=True,
+        )  # fmt: skip
+        self._task: tuple[str, int] | None = None
+
+    def __enter__(self) -> Terminal:
+        if err.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        err.print(text, style="dim", markup=False)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        if not err.is_terminal:
+            now = time.monotonic()
+            if now - self._last > 10:
+                self._last = now
+                self.say(f"{what}: {done}" + (f" of {total}" if total else ""))
+            return
+        if self._task is None or self._task[0] != what:
+            if self._task:
+                self._bars.remove_task(self._task[1])  # type: ignore[arg-type]
+            self._task = (what, int(self._bars.add_task(what, total=total or None)))
+        self._bars.update(self._task[1], completed=done)  # type: ignore[arg-type]
+
+
+def fault(error: UnlabeledError) -> None:
+    """An error, in the words it carries."""
+    err.print(f"[bold red]error:[/] {_plain(str(error))}")
+
+
+def _plain(text: str) -> str:
+    """Data may hold square brackets; they are no markup."""
+    return text.replace("[", "\\[")
+
+
+def percent(value: float) -> str:
+    """Percent with one decimal, the form of every table."""
+    return f"{100 * value:.1f}"
+
+
+def headline(record: Record) -> str:
+    """One line: what was run, the number with its interval, the label."""
+    spec = record.spec
+    name = f"{spec['benchmark']} {spec['method']}" + (f" ({spec['variant']})" if spec["variant"] else "")
+    numbers = []
+    for metric, score in record.scores.items():
+        text = f"{metric} {percent(score['value'])}"
+        if score["interval"]:
+            low, high = score["interval"]
+            text += f" [{percent(low)}, {percent(high)}]"
+        numbers.append(f"{text}, n = {score['n']}")
+    return f"{name}: {'; '.join(numbers) or 'no number'} ({record.data['label']['text']})"
+
+
+def show_record(record: Record, verdicts: list[str], where: str) -> None:
+    """The result of one run."""
+    out.print(headline(record), style="bold", markup=False)
+    table = Table(show_header=True, header_style="dim", box=None, pad_edge=False)
+    columns = [name for name in record.units[0] if name not in ("unit", "n")] if record.units else []
+    for name in ("unit", "n", *columns):
+        table.add_column(name, justify="left" if name == "unit" else "right")
+    for unit in record.units:
+        cells = [percent(unit[name]) if isinstance(unit[name], float) else str(unit[name]) for name in columns]
+        table.add_row(unit["unit"], str(unit["n"]), *cells)
+    if record.units:
+        out.print(table)
+    for score in record.scores.values():
+        if score["spread"] is not None:
+            out.print(f"standard deviation over units {percent(score['spread'])}", markup=False)
+    lines = [
+        *(f"not run: {unit}" for unit in record.missing_units),
+        *(f"deviation: {text}" for text in record.deviations),
+        *(f"note: {text}" for text in (*record.data["notes"], *record.notes)),
+        *verdicts,
+        f"record: {where}",
+    ]
+    for line in lines:
+        out.print(line, markup=False)
+
+
+def show_problems(problems: tuple[Problem, ...], most: int) -> None:
+    """Problems grouped by kind, fatal kinds first."""
+    kinds = Counter((not problem.fatal, problem.kind) for problem in problems)
+    for (told, kind), n in sorted(kinds.items()):
+        mark = "note" if told else "problem"
+        out.print(f"{mark}: {n} x {kind}", style="yellow" if told else "red", markup=False)
+        named = [p for p in problems if p.kind == kind and p.fatal != told]
+        for problem in named[:most]:
+            out.print(f"    {problem.where}: {problem.what}", markup=False)
+        if len(named) > most:
+            out.print(f"    ... and {len(named) - most} more (--all lists them)", markup=False)
+
+
+def flush() -> None:
+    """Results reach a pipe before the process goes on."""
+    sys.stdout.flush()
