@@ -53,6 +53,10 @@ class Manifest:
         """Hash of paths and contents alone: equal wherever the same set was made."""
         return content_root(self.files)
 
+    def paths(self) -> set[str]:
+        """Paths of all files."""
+        return {file.path for file in self.files}
+
 
 def content_root(files: Iterable[Entry]) -> str:
     """SHA-256 over the sorted lines `path content`."""
@@ -177,7 +181,7 @@ def check(folder: Path) -> list[str]:
     if manifest is None:
         raise BadData(f"{folder}: no {NAME} of a synthetic set", "name the folder that holds it")
     differences = [words for file in manifest.files if (words := _compare(folder, file))]
-    listed = {file.path for file in manifest.files} | {NAME}
+    listed = manifest.paths() | {NAME}
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     differences += [f"{path}: not in the manifest" for path in sorted(present - listed)]
     if file_root(manifest.files) != manifest.root:
