@@ -14,7 +14,7 @@ from unlabeled.records import Record
 from unlabeled.tables import (
     MARKS,
     Built,
-    Table,
+    filled,
     judged,
     lecture_table,
     markdown,
@@ -76,32 +76,10 @@ def _section(
     built: Built,
     links: Mapping[str, str] | None,
 ) -> str:
-    """A table with its heading, footnotes and the commands that would fill it."""
+    """A table with ours where any cell has a record; else the table as on the slide, which is shorter."""
     if measured(published, table_id, records):
-        table = lecture_table(published, table_id, records, built, links)
-    else:
-        table = slide_grid(published, table_id, records, built)
-    notes = "".join(f"- {_sentence(note)}\n" for note in table.notes)
-    commands = "".join(f"{line}\n" for line in table.commands)
-    return "\n".join(
-        filter(
-            None,
-            (
-                f"### {_heading(table)}\n\n`{table.id}` · {table.about}\n",
-                render(table, "md"),
-                notes,
-                f"```\n{commands}```\n" if commands else "",
-            ),
-        )
-    )
-
-
-def _heading(table: Table) -> str:
-    return table.title.removesuffix(" (beyond the slides)")
-
-
-def _sentence(text: str) -> str:
-    return text.replace("*", r"\*").replace("<", r"\<")
+        return render(lecture_table(published, table_id, records, built, links))
+    return render(slide_grid(published, table_id, records, built))
 
 
 # ---------------------------------------------------------------- scoreboards
@@ -302,24 +280,19 @@ def _numbers(published: Published, method_id: str, built: Built) -> str:
     rows = [row for row in published.table_cells if row.method_id == method_id]
     if not rows:
         return "Published numbers: none in the tables."
-    table = Table(
-        method_id,
-        "",
-        "",
-        ("Table", "Column", "Variant", "Published", "Status", "Missing"),
-        tuple(
-            (
-                row.table_id,
-                row.column_label,
-                row.variant,
-                published_text(row),
-                row.value_status,
-                result_text(judged(published, row, ()), published.cells[row.cell_id], built),
-            )
-            for row in rows
-        ),
-    )
-    return "Published numbers:\n\n" + render(table, "md").rstrip()
+    columns = ("Table", "Column", "Variant", "Published", "Status", "Missing")
+    lines = [
+        (
+            row.table_id,
+            row.column_label,
+            row.variant,
+            published_text(row),
+            row.value_status,
+            result_text(judged(published, row, ()), published.cells[row.cell_id], built),
+        )
+        for row in rows
+    ]
+    return "Published numbers:\n\n" + markdown(*filled(columns, lines)).rstrip()
 
 
 def _state(published: Published, system: System, built: Built) -> str:

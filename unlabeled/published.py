@@ -253,14 +253,8 @@ def _references(text: str, faults: list[str]) -> list[Reference]:
             if not values.get(name)
         ]
         venue = next((values[name] for name in _VENUES if values.get(name)), "")
-        found.append(
-            Reference(
-                key,
-                *(values.get(name, "") for name in ("author", "title")),
-                venue,
-                *(values.get(name, "") for name in ("year", "eprint", "doi")),
-            )
-        )
+        plain = {name: values.get(name, "") for name in ("author", "title", "year", "eprint", "doi")}
+        found.append(Reference(key, venue=venue, **plain))
     if len(found) != len(re.findall(r"^@", text, re.MULTILINE)):
         faults.append("references.bib: an entry is not closed or has no key")
     return found

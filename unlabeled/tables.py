@@ -177,7 +177,7 @@ def _table(
     cells = published.table(table_id)
     return Table(
         table_id,
-        cells[0].table_title,
+        cells[0].table_title.removesuffix(" (beyond the slides)"),
         _about(cells),
         tuple(columns),
         tuple(rows),
@@ -243,29 +243,42 @@ def _commands(
 
 
 def render(table: Table, format: Format = "md") -> str:
-    """The rows of a table as text that ends with a newline.
+    """A table as text that ends with a newline.
 
-    CSV keeps every column; the other two leave out columns in which nothing stands.
+    Markdown comes with heading, footnotes and commands, LaTeX with the footnotes as comments; both leave out
+    columns in which nothing stands. CSV is every column and nothing else.
     """
     if format == "csv":
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows([table.columns, *table.rows])
         return out.getvalue()
     if format == "md":
-        return markdown(*_filled(table))
+        return _section(table)
     if format == "latex":
-        return _latex(*_filled(table))
+        return _latex(*filled(table.columns, table.rows)) + "".join(f"% {note}\n" for note in table.notes)
     raise WrongCall(f"no table format {format!r}", "give md, csv or latex")
 
 
-def _filled(table: Table) -> tuple[list[str], list[list[str]]]:
+def _section(table: Table) -> str:
+    parts = [
+        f"### {table.title}\n\n`{table.id}` · {table.about}\n",
+        markdown(*filled(table.columns, table.rows)),
+    ]
+    if table.notes:
+        parts.append("".join(f"- {escape(note)}\n" for note in table.notes))
+    if table.commands:
+        parts.append("```\n" + "".join(f"{line}\n" for line in table.commands) + "```\n")
+    return "\n".join(parts)
+
+
+def filled(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
     """Columns that say something: not empty in all rows, and no column label that never changes."""
     keep = []
-    for place, name in enumerate(table.columns):
-        values = {row[place] for row in table.rows}
+    for place, name in enumerate(columns):
+        values = {row[place] for row in rows}
         if values != {""} and not (name == "Column" and len(values) == 1):
             keep.append(place)
-    return [table.columns[place] for place in keep], [[row[place] for place in keep] for row in table.rows]
+    return [columns[place] for place in keep], [[row[place] for place in keep] for row in rows]
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -151,6 +151,16 @@ def test_latex_escapes_what_latex_reads() -> None:
     assert r"a\_b 5 \% \& \{c\} \#1 \$x\$ \textbackslash{} \textasciitilde{} \textasciicircum{}" in text
     assert r"67.5 $\pm$ 0.4 $^\dagger$" in text
     assert text.startswith("\\begin{tabular}") and text.endswith("\\end{tabular}\n")
+    assert "% † in the paper: SVM-MFCC 39.6" in render(
+        lecture_table(PUBLISHED, "esc50_list_columbia", [], NOTHING), "latex"
+    )
+
+
+def test_markdown_comes_with_heading_footnotes_and_commands() -> None:
+    text = render(lecture_table(PUBLISHED, "esc50_list_columbia", [], BUILT))
+    assert text.startswith("### Sound recognition: classifying sounds in ESC-50\n\n`esc50_list_columbia` · ")
+    assert "- † in the paper: SVM-MFCC 39.6" in text
+    assert text.endswith("```\n") and "\nunlabeled esc50 --method svm_mfcc " in text
 
 
 def test_every_table_renders_in_every_format() -> None:
@@ -158,7 +168,7 @@ def test_every_table_renders_in_every_format() -> None:
         table = lecture_table(PUBLISHED, name, [record("a")], BUILT, {"a": "a.json"})
         latex = render(table, "latex").splitlines()
         assert len({len(re.findall(r"(?<!\\)&", line)) for line in latex if line.endswith("\\\\")}) == 1
-        assert len({len(cells_of(line)) for line in render(table, "md").splitlines()}) == 1
+        assert len({len(cells_of(line)) for line in tables_of(render(table, "md"))[0]}) == 1
 
 
 def test_an_unknown_format_is_refused() -> None:
