@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 import torch
 from tabulate import tabulate
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from unlabeled.datasets.decode import sound
 from unlabeled.errors import UnlabeledError

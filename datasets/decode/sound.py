@@ -43,6 +43,12 @@ def check(path: Path) -> None:
     ------
     BadData : names the file and what is wrong with it.
     """
+    _refuse_torn(path)
+    probe(path)
+
+
+def _refuse_torn(path: Path) -> None:
+    """Raise BadData for whatever can be told from the container."""
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -54,7 +60,6 @@ def check(path: Path) -> None:
         raise BadData(f"{path} cannot be opened: {error.strerror}") from error
     if fault:
         raise BadData(f"{path} {fault}", _AGAIN)
-    probe(path)
 
 
 def _fault(file: BinaryIO, size: int) -> str:
@@ -125,8 +130,7 @@ def probe(path: Path) -> tuple[int, int, int]:
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError) as error:
         raise BadData(f"{path} is not a sound file that can be read: {error}", _FORMATS) from error
-    if info.frames <= 0:
-        raise BadData(f"{path} holds no samples", _AGAIN)
+    _refuse_no_samples(path, info.frames)
     return info.samplerate, info.channels, info.frames
 
 
@@ -139,18 +143,24 @@ def read(path: Path) -> Sound:
     ------
     BadData : whatever `check` refuses, samples that are NaN or infinite, or fewer than announced.
     """
-    check(path)
+    _refuse_torn(path)
     try:
         with soundfile.SoundFile(str(path)) as file:
             announced, rate = file.frames, file.samplerate
             frames = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise BadData(f"{path} cannot be decoded: {error}", _AGAIN) from error
+    _refuse_no_samples(path, announced)
     if len(frames) != announced:
         raise BadData(f"{path} is torn: {len(frames)} of {announced} samples could be decoded", _AGAIN)
     if not np.isfinite(frames).all():
         raise BadData(f"{path} holds NaN or infinite samples", "export it again as 16-bit WAV")
     return Sound(np.ascontiguousarray(frames.T), rate)
+
+
+def _refuse_no_samples(path: Path, frames: int) -> None:
+    if frames <= 0:
+        raise BadData(f"{path} holds no samples", _AGAIN)
 
 
 # ---------------------------------------------------------------- samples
