@@ -133,7 +133,7 @@ def _alone_in(work: Path) -> Iterator[None]:
 
 def _work(order: Order, work: Path, jobs: int, progress: Callable[[int], None]) -> None:
     """Make what the journal lacks, then the tables and the manifest."""
-    plan = {
+    plan: dict[str, Any] = {
         "world": order.world,
         "preset": order.preset,
         "seed": order.seed,
@@ -219,9 +219,14 @@ def _made(
 
 def _end_with_parent() -> None:
     """End this process when its parent is killed: a worker must never write after the lock is free."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_item(
