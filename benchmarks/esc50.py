@@ -97,7 +97,7 @@ class Esc:
         if any("correct" not in outcome.values for outcome in outcomes.values()):
             return Scores({"accuracy": Score(mean, n, spread=spread)}, {"classes": list(data.classes)})
         right = sum(outcome.values["correct"] for outcome in outcomes.values())
-        table = sum(np.array(outcome.values["confusion"]) for outcome in outcomes.values())
+        table = np.sum([outcome.values["confusion"] for outcome in outcomes.values()], axis=0)
         breakdown = {
             "classes": list(data.classes),
             "per_class_recall": accuracy.per_class_recall(table),

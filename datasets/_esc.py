@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from unlabeled.contracts import Label, Memo, Problem, SoundItem, Survey
+from unlabeled.contracts import Label, LabelKind, Memo, Problem, SoundItem, Survey
 from unlabeled.datasets import _folders
 from unlabeled.datasets.decode import sound
 from unlabeled.datasets.world import manifest
@@ -343,7 +343,8 @@ def _label(
             altered.append("clips that are not 5 s long")
     elif complete and official.content and not unreadable:
         altered.append("other bytes than the released files")
-    kinds, texts = [], []
+    kinds: list[LabelKind] = []
+    texts = []
     if altered:
         kinds, texts = ["altered"], [f"altered: {', '.join(altered)}"]
     if not complete:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -90,7 +90,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
     ) -> None:
         from unlabeled import run, screen
 
-        asked = {
+        asked: dict[str, Any] = {
             "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
             "limit": limit,
         }  # fmt: skip
@@ -217,11 +217,12 @@ def list_names(what: ListChoice) -> None:
         for line in pages.table_list():
             screen.out.print(line, markup=False)
         return
-    names = registry.names(what.value)
+    kind = cast("registry.Kind", what.value)
+    names = registry.names(kind)
     width = max((len(name) for name in names), default=0)
     for name in names:
-        screen.out.print(f"{name:<{width}}  {registry.find(what.value, name).summary()}", markup=False)
-    for fault in registry.faults(what.value):
+        screen.out.print(f"{name:<{width}}  {registry.find(kind, name).summary()}", markup=False)
+    for fault in registry.faults(kind):
         screen.err.print(f"left out: {fault}", markup=False)
 
 

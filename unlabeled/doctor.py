@@ -34,7 +34,7 @@ def report(store: Path, data: Path | None) -> list[tuple[str, str]]:
     ]
     home = next(parent for parent in (store.absolute(), *store.absolute().parents) if parent.exists())
     lines.append(("free disk", f"{shutil.disk_usage(home).free / 1e9:.1f} GB for the store {store}"))
-    for kind in ("methods", "benchmarks", "datasets"):
+    for kind in registry.KINDS:
         lines.append((kind, ", ".join(registry.names(kind)) or "none"))
         lines += [("left out", fault) for fault in registry.faults(kind)]
         lines += [("broken", text) for text in _broken(kind)]

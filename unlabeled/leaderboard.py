@@ -258,11 +258,7 @@ def describe_system(published: Published, method_id: str, built: Built, names: C
 
 
 def _facts(published: Published, system: System) -> str:
-    lectures = (
-        f"lecture {system.seeds.replace(';', ', ')}, as {system.named_as}"
-        if system.seeds
-        else system.named_as
-    )
+    lectures = f"lecture {system.seeds.replace(';', ', ')}, as {system.named_as}" if system.seeds else system.named_as
     facts = {
         "paper": ". ".join(filter(None, (system.authors, system.title, system.venue_year))),
         "named in": lectures,

@@ -27,7 +27,7 @@ def _all_records(store: Path) -> tuple[list[tuple[Record, Path]], list[str]]:
 
 def _links(found: Iterable[tuple[Record, Path]], store: Path) -> dict[str, str]:
     """Paths of records as seen from the folder of leaderboard.md."""
-    links = {}
+    links: dict[str, str] = {}
     for record, file in found:
         own = file.parent == Store(store).records
         links.setdefault(record.id, f"{store.as_posix()}/records/{file.name}" if own else f"results/runs/{file.name}")
@@ -89,9 +89,8 @@ def stale_because(record: Record) -> str:
 
 def scoreboard(store: Path) -> str:
     """The scoreboards of leaderboard.md."""
-    text, _ = _page(store)
-    start = text.index("## Scoreboard")
-    return text[start : text.index("## Tables of the lectures")].rstrip()
+    found, _ = _all_records(store)
+    return leaderboard.scoreboard(published.load(), [record for record, _ in found]).rstrip()
 
 
 def verdicts(record: Record) -> list[str]:
@@ -162,7 +161,6 @@ def show(name: str, numbers: Published | None = None) -> str:
         plugin = registry.find("methods", name)
         parts.append(f"method {name} (from {plugin.distribution}): {plugin.summary()}")
     if not parts:
-        kinds = ("methods", "benchmarks", "datasets")
-        known = {*numbers.systems, *numbers.table_ids(), *(n for kind in kinds for n in registry.names(kind))}
+        known = {*numbers.systems, *numbers.table_ids(), *(n for kind in registry.KINDS for n in registry.names(kind))}
         raise registry.unknown("system, benchmark, data set, table or run", name, known)
     return "\n\n".join(parts)

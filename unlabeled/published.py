@@ -247,11 +247,7 @@ def _references(text: str, faults: list[str]) -> list[Reference]:
     found = []
     for _, key, body in _ENTRY.findall(text):
         values = {name.lower(): _plain(value) for name, value in _FIELD.findall(body)}
-        faults += [
-            f"references.bib, {key}: no {name}"
-            for name in ("author", "title", "year")
-            if not values.get(name)
-        ]
+        faults += [f"references.bib, {key}: no {name}" for name in ("author", "title", "year") if not values.get(name)]
         venue = next((values[name] for name in _VENUES if values.get(name)), "")
         plain = {name: values.get(name, "") for name in ("author", "title", "year", "eprint", "doi")}
         found.append(Reference(key, venue=venue, **plain))

@@ -51,9 +51,7 @@ BENCHMARKS: Mapping[str, Bench] = {
         _percent("pck_mean", "pck_auc", "pckh_mean_upper", "pckh_mean_full", "pckh_auc"),
     ),
     "av_synchronisation": Bench("AV synchronisation", _percent("accuracy", "accuracy_paired")),
-    "sound_localisation": Bench(
-        "Sound localisation", _percent("success@0.5", "auc", "mean_ciou", "pointing")
-    ),
+    "sound_localisation": Bench("Sound localisation", _percent("success@0.5", "auc", "mean_ciou", "pointing")),
     "video_retrieval": Bench("Video retrieval", _percent("recall@1", "recall@5", "recall@10", "recall@20")),
     "moving_mnist": Bench("Moving MNIST", {}),
 }
@@ -185,14 +183,8 @@ def _twice(file: str, column: str, values: Iterable[str]) -> list[str]:
 def _unpaired(tables: Sequence[TableCell], cells: Sequence[Cell]) -> list[str]:
     left, right = {cell.cell_id for cell in tables}, {cell.cell_id for cell in cells}
     return [
-        *(
-            _fault("tables.csv", name, "cell_id", name, "is not in cells.csv")
-            for name in sorted(left - right)
-        ),
-        *(
-            _fault("cells.csv", name, "cell_id", name, "is not in tables.csv")
-            for name in sorted(right - left)
-        ),
+        *(_fault("tables.csv", name, "cell_id", name, "is not in cells.csv") for name in sorted(left - right)),
+        *(_fault("cells.csv", name, "cell_id", name, "is not in tables.csv") for name in sorted(right - left)),
     ]
 
 
@@ -240,9 +232,7 @@ def _table_cell(cell: TableCell, methods: frozenset[str], keys: frozenset[str]) 
         faults.append(_fault(file, row, "row", cell.row, "is no whole number"))
     if cell.value != (cell.value_slide or cell.value_paper):
         stands = cell.value_slide or cell.value_paper
-        faults.append(
-            _fault(file, row, "value", cell.value, f"is not the slide's, else the paper's: {stands!r}")
-        )
+        faults.append(_fault(file, row, "value", cell.value, f"is not the slide's, else the paper's: {stands!r}"))
     if (cell.value_status == "not-readable") != (not cell.value):
         faults.append(_fault(file, row, "value_status", cell.value_status, f"with the value {cell.value!r}"))
     if cell.paper_citation and cell.paper_citation not in keys:
@@ -315,9 +305,7 @@ def _same_place(tables: Sequence[TableCell]) -> list[str]:
 def _same_heading(tables: Sequence[TableCell]) -> list[str]:
     first: dict[str, TableCell] = {}
     return [
-        _fault(
-            "tables.csv", cell.cell_id, column, getattr(cell, column), f"is {getattr(head, column)!r} above"
-        )
+        _fault("tables.csv", cell.cell_id, column, getattr(cell, column), f"is {getattr(head, column)!r} above")
         for cell in tables
         for head in [first.setdefault(cell.table_id, cell)]
         for column in _SAME_IN_TABLE

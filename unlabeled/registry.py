@@ -21,6 +21,7 @@ from typing import Any, Literal
 from unlabeled.errors import UnlabeledError, WrongCall
 
 Kind = Literal["methods", "benchmarks", "datasets"]
+KINDS: tuple[Kind, ...] = ("methods", "benchmarks", "datasets")
 ATTRIBUTE = {"methods": "METHOD", "benchmarks": "BENCHMARK", "datasets": "DATASET"}
 
 

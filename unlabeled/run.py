@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unlabeled import keys, locks, plan
+from unlabeled import keys, locks, plan, records
 from unlabeled.contracts import Outcome, Scores, Survey
 from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
 from unlabeled.plan import Plan
@@ -280,9 +280,10 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
             store.write(_stamped(_failed(resolved, journal, fault), clock, device, resumed))
         raise
     record = _stamped(record, clock, device, resumed)
-    store.write(record)
+    file = store.write(record)
     journal.remove()
-    return record
+    # What is returned now is what a later call reads.
+    return records.parse(record.to_json(), file.name)
 
 
 @dataclass(frozen=True)

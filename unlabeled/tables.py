@@ -19,9 +19,7 @@ from unlabeled.verdict import NO_RECORD, PER_UNIT, Judgement, belongs, command, 
 Format = Literal["md", "csv", "latex"]
 DECIMALS = {"percent": 1, "dB": 2, "fraction": 3}
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "none": ""}
-_LEFT = frozenset(
-    {"System", "Variant", "Column", "Result", "Missing", "Record", "Method", "Seeds", "Table", "Status"}
-)
+_LEFT = frozenset({"System", "Variant", "Column", "Result", "Missing", "Record", "Method", "Seeds", "Table", "Status"})
 """Columns of words; all others hold numbers and stand to the right."""
 
 
@@ -108,11 +106,7 @@ def judged(published: Published, row: TableCell, records: Sequence[Record]) -> J
 
 def measured(published: Published, table_id: str, records: Sequence[Record]) -> bool:
     """Whether any cell of a table has a record."""
-    return any(
-        belongs(published.cells[row.cell_id], record)
-        for row in published.table(table_id)
-        for record in records
-    )
+    return any(belongs(published.cells[row.cell_id], record) for row in published.table(table_id) for record in records)
 
 
 def lecture_table(
@@ -156,13 +150,10 @@ def slide_grid(published: Published, table_id: str, records: Sequence[Record], b
         shown = {cell.column_label: published_text(cell) for cell in line}
         variants = {cell.variant for cell in line}
         missing = dict.fromkeys(
-            result_text(judged(published, cell, records), published.cells[cell.cell_id], built)
-            for cell in line
+            result_text(judged(published, cell, records), published.cells[cell.cell_id], built) for cell in line
         )
         variant = variants.pop() if len(variants) == 1 else ""
-        rows.append(
-            (line[0].row_label, variant, *(shown.get(name, "") for name in labels), "; ".join(missing))
-        )
+        rows.append((line[0].row_label, variant, *(shown.get(name, "") for name in labels), "; ".join(missing)))
     return _table(published, table_id, ("System", "Variant", *labels, "Missing"), rows, records, built)
 
 
@@ -196,9 +187,7 @@ def _about(cells: Sequence[TableCell]) -> str:
         "not on a slide": "not on a slide",
     }[first.shown]
     benchmarks = dict.fromkeys(BENCHMARKS[cell.benchmark].title for cell in cells)
-    units = dict.fromkeys(
-        {"percent": "percent", "dB": "dB", "fraction": "fractions"}[cell.unit] for cell in cells
-    )
+    units = dict.fromkeys({"percent": "percent", "dB": "dB", "fraction": "fractions"}[cell.unit] for cell in cells)
     what = f"{', '.join(benchmarks)}, in {' and '.join(units)}"
     return " · ".join(filter(None, (first.table_source, lecture, shown, what)))
 
@@ -206,10 +195,7 @@ def _about(cells: Sequence[TableCell]) -> str:
 def _notes(cells: Sequence[TableCell]) -> list[str]:
     """The paper's numbers where the slide has others, then the remarks of the file, each said once."""
     several = len({cell.column_label for cell in cells}) > 1
-    names = {
-        cell.cell_id: f"{cell.row_label}, {cell.column_label}" if several else cell.row_label
-        for cell in cells
-    }
+    names = {cell.cell_id: f"{cell.row_label}, {cell.column_label}" if several else cell.row_label for cell in cells}
     differing = [f"{names[cell.cell_id]} {cell.value_paper}" for cell in cells if cell.differs]
     remarks: dict[str, dict[str, None]] = {}
     for cell in cells:
@@ -225,9 +211,7 @@ def _notes(cells: Sequence[TableCell]) -> list[str]:
     ]
 
 
-def _commands(
-    published: Published, cells: Sequence[TableCell], records: Sequence[Record], built: Built
-) -> list[str]:
+def _commands(published: Published, cells: Sequence[TableCell], records: Sequence[Record], built: Built) -> list[str]:
     """What would fill the empty cells that this installation can fill: each command once."""
     lines = []
     for row in cells:

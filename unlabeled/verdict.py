@@ -103,9 +103,7 @@ def blockers(cell: Cell, record: Record) -> list[str]:
     found = [] if kinds == ("official",) else [text or "data without a label"]
     if spec.get("preset") != cell.preset:
         found.append(f"preset {spec.get('preset')}")
-    found += record.deviations or [
-        f"setting {k}={v} changed" for k, v in (spec.get("settings") or {}).items()
-    ]
+    found += record.deviations or [f"setting {k}={v} changed" for k, v in (spec.get("settings") or {}).items()]
     if spec.get("limit") and kinds == ("official",):
         found.append(f"limited to {spec['limit']} items")
     for key, asked in (

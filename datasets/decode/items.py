@@ -18,7 +18,7 @@ class SoundItems:
 
     def __init__(self, items: Sequence[SoundItem], rate: int, seconds: float) -> None:
         self.items, self.rate, self.samples = tuple(items), rate, round(rate * seconds)
-        self.ids = [item.id for item in self.items]
+        self.ids: Sequence[str] = [item.id for item in self.items]
 
     def __len__(self) -> int:
         return len(self.items)

@@ -149,9 +149,7 @@ def test_an_unknown_table_names_its_neighbours(published: Published) -> None:
         ("cells.csv", "cell_id", "soundnet_table4/x", "'soundnet_table4/x' is not in tables.csv"),
     ],
 )
-def test_a_bad_field_is_named(
-    spoil: Callable[..., Path], file: str, column: str, value: str, says: str
-) -> None:
+def test_a_bad_field_is_named(spoil: Callable[..., Path], file: str, column: str, value: str, says: str) -> None:
     message = _message(spoil(file, column, value))
     named = [line for line in message.splitlines() if says in line]
     assert named, message

@@ -23,9 +23,7 @@ BUILT = Built(frozenset({"svm_mfcc", "random_forest", "chance"}), frozenset({"es
 NOTHING = Built(frozenset(), frozenset())
 
 
-def record(
-    id: str, method: str = "svm_mfcc", benchmark: str = "esc10", value: float = 0.67, **changes: Any
-) -> Record:
+def record(id: str, method: str = "svm_mfcc", benchmark: str = "esc10", value: float = 0.67, **changes: Any) -> Record:
     spec = {
         "method": method,
         "variant": "",
@@ -111,9 +109,7 @@ def test_what_is_missing_and_the_command_for_it() -> None:
 
 
 def test_several_seeds_are_one_number() -> None:
-    runs = [
-        record(str(seed), "shuffle_and_learn", "ucf101", 0.49 + seed / 100, seed=seed) for seed in range(3)
-    ]
+    runs = [record(str(seed), "shuffle_and_learn", "ucf101", 0.49 + seed / 100, seed=seed) for seed in range(3)]
     runs = [replace(run, spec={**run.spec, "recipe": "shuffle-learn"}) for run in runs]
     links = {run.id: f"{run.id}.json" for run in runs}
     table = lecture_table(PUBLISHED, "shuffle_learn_ucf101", runs, BUILT, links)
@@ -192,11 +188,7 @@ def test_markdown_escapes() -> None:
 
 def test_the_page_holds_every_table_also_without_records() -> None:
     page = leaderboard(PUBLISHED, [], NOTHING)
-    places = [
-        page.index(f"`{name}` · ")
-        for name in PUBLISHED.table_ids()
-        if not name.startswith(("x_", "sound_of"))
-    ]
+    places = [page.index(f"`{name}` · ") for name in PUBLISHED.table_ids() if not name.startswith(("x_", "sound_of"))]
     assert places == sorted(places) and len(places) == 20
     assert all(f"`{name}`" in page for name in PUBLISHED.table_ids())
     assert page.index("## Tables from the papers") < page.index("`x_release`") < page.index("## References")

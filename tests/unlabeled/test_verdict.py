@@ -93,10 +93,7 @@ def test_each_thing_alone_takes_the_verdict_away(changes: dict[str, Any], reason
 
 
 def test_what_the_published_side_can_lack() -> None:
-    assert (
-        judge(CELL, replace(ROW, value_status="unverified"), [record()]).reason
-        == "published value unverified"
-    )
+    assert judge(CELL, replace(ROW, value_status="unverified"), [record()]).reason == "published value unverified"
     nothing = replace(ROW, value="", value_slide="", value_paper="", value_status="not-readable")
     found = judge(CELL, nothing, [record()])
     assert (found.kind, found.reason, found.value) == ("none", "published value not readable", 67.5)
