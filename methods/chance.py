@@ -26,7 +26,7 @@ class Chance(Method):
     supervision = "none"
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset()}
 
-    def adapt(self, preset: Preset) -> None:
+    def adapt(self, net: None, preset: Preset) -> None:
         """Nothing to call: benchmarks compute chance themselves."""
         return None
 

@@ -69,7 +69,7 @@ class KnnMfcc(Method):
     supervision = "labels"
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset()}
 
-    def adapt(self, preset: Preset) -> NeighbourClassifier:
+    def adapt(self, net: None, preset: Preset) -> NeighbourClassifier:
         """A classifier that has seen nothing yet."""
         return NeighbourClassifier(preset)
 

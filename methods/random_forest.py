@@ -64,7 +64,7 @@ class RandomForest(Method):
     supervision = "labels"
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset(trees=20)}
 
-    def adapt(self, preset: Preset) -> ForestClassifier:
+    def adapt(self, net: None, preset: Preset) -> ForestClassifier:
         """A classifier that has seen nothing yet."""
         return ForestClassifier(preset)
 

@@ -88,7 +88,7 @@ class SvmMfcc(Method):
     supervision = "labels"
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset()}
 
-    def adapt(self, preset: Preset) -> SvmClassifier:
+    def adapt(self, net: None, preset: Preset) -> SvmClassifier:
         """A classifier that has seen nothing yet."""
         return SvmClassifier(preset)
 

@@ -19,6 +19,7 @@ FOLDERS = {
 GROUND = {
     "unlabeled.contracts",
     "unlabeled.errors",
+    "unlabeled.source",
     "unlabeled.streams",
     "unlabeled.intervals",
     "unlabeled.benchmarks.metrics",

@@ -34,7 +34,7 @@ class Loudness(contracts.Method):
     home = ()
     presets = {name: Preset() for name in ("nano", "mini", "paper")}
 
-    def adapt(self, preset):
+    def adapt(self, net, preset):
         return NearestLoudness()
 
 
@@ -43,7 +43,7 @@ class Logged(Loudness):
 
     id = "logged"
 
-    def adapt(self, preset):
+    def adapt(self, net, preset):
         class Role(NearestLoudness):
             def fit(self, items, labels, rng):
                 with Path(os.environ["TOY_LOG"]).open("a") as log:

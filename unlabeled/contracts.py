@@ -1,7 +1,7 @@
 """What a method, a benchmark and a dataset must give: the only file a plug-in author has to read.
 
 Typed Protocols and frozen dataclasses, no logic. A method and a benchmark meet only through a *role*.
-Axis order: waveforms `(samples,)` float32 in [-1, 1].
+Axis order: waveforms `(B, samples)`, one item of data `(samples,)`, float32 in [-1, 1].
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from unlabeled.streams import Rng
 
@@ -129,7 +130,34 @@ class Classifier(Protocol):
         ...
 
 
-ROLES = ("classifier", "chance")
+@dataclass(frozen=True)
+class Point:
+    """A place in a network where features can be read.
+
+    dim         : length of a vector there (channels)
+    step_s      : seconds between vectors of a longer sound; 0 where a window gives one vector
+    min_samples : shortest waveform that the point accepts
+    """
+
+    name: str
+    dim: int
+    step_s: float = 0.0
+    min_samples: int = 0
+
+
+class AudioEncoder(Protocol):
+    """Features of sound. `rate` in Hz is what waves must have, `window_s` the length it prefers."""
+
+    points: Mapping[str, Point]
+    rate: int
+    window_s: float
+
+    def encode_wave(self, waves: Tensor, point: str) -> Tensor:
+        """Waves `(B, samples)` float32 in [-1, 1] to `(B, dim)`, or `(B, dim, T)` where `step_s` > 0."""
+        ...
+
+
+ROLES = ("classifier", "audio", "chance")
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
 
 
@@ -145,7 +173,11 @@ class Method(Protocol):
     variants: Mapping[str, Mapping[str, Any]] = {}
     devices: tuple[str, ...] = ("cpu",)
 
-    def adapt(self, preset: Any) -> Any:
+    def build(self, preset: Any, rng: Rng) -> Any:
+        """The network with random weights; None for a method that has none."""
+        return None
+
+    def adapt(self, net: Any, preset: Any) -> Any:
         """An object with the methods of its roles."""
         ...
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from unlabeled import contracts
 from unlabeled.errors import UnlabeledError
+from unlabeled.source import normalised
 
 NUMERIC = ("unlabeled.streams", "unlabeled.intervals")
 """Modules of the runner whose code reaches the numbers."""
@@ -106,20 +107,6 @@ def module_file(name: str) -> Path | None:
             return None
         origin = spec.origin if spec else None
     return Path(origin) if origin and origin.endswith(".py") else None
-
-
-def normalised(source: str) -> str:
-    """Module text without comments, docstrings and layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            # Bare strings after an assignment document a constant; they too are only words.
-            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _read_module(file: Path, name: str) -> tuple[str, set[str]]:

@@ -272,7 +272,7 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
         watch.say(f"{resumed} finished units of an earlier start are taken over")
     try:
         _refuse_fatal(resolved.data)
-        _run_units(resolved, journal, keep, watch)
+        _run_units(resolved, journal, device, keep, watch)
         record = _finish(resolved, store, journal, keep)
     except Exception as fault:
         # A failure is a record too; where even that cannot be written, the fault itself is what to tell.
@@ -326,11 +326,12 @@ def _refuse_fatal(data: Survey) -> None:
     )
 
 
-def _run_units(resolved: Resolved, journal: Journal, keep: Keep, watch: Watch) -> None:
+def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, watch: Watch) -> None:
     made, data = resolved.plan, resolved.data
     units = made.benchmark.units(data)
-    role = made.method.adapt(made.values)
     rng = Rng(made.spec.seed)
+    net = made.method.build(made.values, rng.under("init"))
+    role = made.method.adapt(net if net is None else net.to(device), made.values)
     for done, unit in enumerate(units):
         watch.step(f"{made.spec.benchmark} {made.spec.method}", done, len(units))
         if unit in journal.done:

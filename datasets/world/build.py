@@ -123,9 +123,7 @@ def _alone_in(work: Path) -> Iterator[None]:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # The last holder may have removed the file that this process was waiting at.
-            if not (work / LOCK).exists() or not os.path.samestat(
-                os.fstat(lock.fileno()), (work / LOCK).stat()
-            ):
+            if not (work / LOCK).exists() or not os.path.samestat(os.fstat(lock.fileno()), (work / LOCK).stat()):
                 continue
             yield
             return
@@ -208,9 +206,7 @@ def _made(
     if jobs == 1 or len(items) < 2:
         yield from map(write, items)
         return
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     try:
         yield from pool.map(write, items, chunksize=max(1, min(16, len(items) // (4 * jobs))))
     finally:
@@ -229,9 +225,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _write_item(
-    files: Callable[[Any], Iterable[WorldFile]], folder: Path, item: Item
-) -> tuple[str, list[Entry]]:
+def _write_item(files: Callable[[Any], Iterable[WorldFile]], folder: Path, item: Item) -> tuple[str, list[Entry]]:
     return item.name, [_write(folder, file) for file in files(item)]
 
 

@@ -117,9 +117,7 @@ def render(clip: Clip) -> Sound:
     """Make one clip; a pure function of the clip and the knobs."""
     size = ESC50.sizes[clip.preset]
     samples = round(size.seconds * size.rate)
-    who = voices.individual(
-        KINDS[clip.target].voice, ESC50.pitch_octaves, clip.individual_stream("individual")
-    )
+    who = voices.individual(KINDS[clip.target].voice, ESC50.pitch_octaves, clip.individual_stream("individual"))
     active = _active(size.seconds, clip.take_stream("active"))
     dry = voices.sing(who, active, samples, size.rate, clip.take_stream("events"))
     rng = clip.take_stream("channel")

@@ -7,7 +7,6 @@ machine of one architecture; `sha256` is that of the bytes, which a newer codec 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import platform
@@ -22,6 +21,7 @@ import soundfile
 
 from unlabeled.datasets.world.files import content_of
 from unlabeled.errors import BadData
+from unlabeled.source import normalised
 
 NAME = "MANIFEST.json"
 
@@ -91,26 +91,9 @@ def generator_hash(modules: Iterable[ModuleType], knobs: object) -> str:
     digest = hashlib.sha256()
     for module in modules:
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
-        digest.update(f"{module.__name__}\n{_normalised(source)}\n".encode())
+        digest.update(f"{module.__name__}\n{normalised(source)}\n".encode())
     digest.update(repr(knobs).encode())
     return digest.hexdigest()
-
-
-def _normalised(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            # A bare string anywhere in a body is a docstring, of the body or of the constant above it.
-            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 # ---------------------------------------------------------------- the file

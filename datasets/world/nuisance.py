@@ -165,7 +165,5 @@ def band_levels(samples: np.ndarray, rate: int) -> tuple[float, ...]:
     power = np.abs(fft.rfft(frames, axis=1)) ** 2
     edges = np.geomspace(60.0, 3800.0, BANDS + 1)
     band = np.searchsorted(edges, fft.rfftfreq(frame, 1.0 / rate)) - 1
-    levels = np.stack(
-        [10.0 * np.log10(power[:, band == b].sum(axis=1) + 1e-12) for b in range(BANDS)], axis=1
-    )
+    levels = np.stack([10.0 * np.log10(power[:, band == b].sum(axis=1) + 1e-12) for b in range(BANDS)], axis=1)
     return (*levels.mean(axis=0), *levels.std(axis=0))

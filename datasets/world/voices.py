@@ -67,9 +67,7 @@ class Event:
     rng: np.random.Generator
 
 
-def sing(
-    who: Individual, active: tuple[float, float], samples: int, rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def sing(who: Individual, active: tuple[float, float], samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
     """Dry voice `(samples,)` of an individual whose events start inside `active` (seconds)."""
     dry = np.zeros(samples)
     make = FAMILIES[who.voice.family]
@@ -174,9 +172,7 @@ def _resonate(source: np.ndarray, event: Event) -> np.ndarray:
 # ---------------------------------------------------------------- room, channel, ambience
 
 
-def record(
-    dry: np.ndarray, rate: int, reverb_s: float, channel_sd: float, rng: np.random.Generator
-) -> np.ndarray:
+def record(dry: np.ndarray, rate: int, reverb_s: float, channel_sd: float, rng: np.random.Generator) -> np.ndarray:
     """A dry voice in a room, through a recording channel, as long as it was.
 
     Room: exponential reverberation with time constant `reverb_s`. Channel: gains N(0, channel_sd) dB at

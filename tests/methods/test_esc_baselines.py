@@ -45,7 +45,7 @@ class Tones:
 
 
 def learned(method, labels, preset=None):
-    role = method.adapt(preset or method.presets["nano"])
+    role = method.adapt(None, preset or method.presets["nano"])
     role.fit(Tones(labels), np.array(labels), Rng(0))
     return role
 
@@ -115,7 +115,7 @@ def test_presets_hold_the_published_constants():
 
 def test_chance_has_nothing_to_call():
     assert chance.METHOD.roles == {"chance"} and chance.METHOD.supervision == "none"
-    assert chance.METHOD.adapt(chance.METHOD.presets["paper"]) is None
+    assert chance.METHOD.adapt(None, chance.METHOD.presets["paper"]) is None
 
 
 # ---------------------------------------------------------------- the official clips
@@ -170,10 +170,10 @@ def fold_counts(esc10, role, remembered):
 @pytest.mark.parametrize("name", METHODS)
 def test_all_official_folds_of_esc10_come_out_exactly(name, esc10, remembered):
     method = METHODS[name]
-    assert fold_counts(esc10, method.adapt(method.presets["paper"]), remembered) == RIGHT[name]
+    assert fold_counts(esc10, method.adapt(None, method.presets["paper"]), remembered) == RIGHT[name]
 
 
 @pytest.mark.slow
 def test_the_standardised_machine_is_another_recipe(esc10, remembered):
     preset = replace(svm_mfcc.METHOD.presets["paper"], standardise=True)
-    assert fold_counts(esc10, svm_mfcc.METHOD.adapt(preset), remembered) == STANDARDISED
+    assert fold_counts(esc10, svm_mfcc.METHOD.adapt(None, preset), remembered) == STANDARDISED

@@ -61,7 +61,7 @@ def third_party(tmp_path):
 
             class Thirds(contracts.Method):
                 id, cite, home, roles, presets = "thirds", "", ("esc10",), frozenset({"classifier"}), {"nano": P()}
-                def adapt(self, preset):
+                def adapt(self, net, preset):
                     class Role:
                         def fit(self, items, labels, rng):
                             self.n = labels.max() + 1

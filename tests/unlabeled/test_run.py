@@ -103,7 +103,7 @@ class Breaks(Loudness):
     def __init__(self, fault=None):
         self.fault = fault
 
-    def adapt(self, preset):
+    def adapt(self, net, preset):
         fault = self.fault
 
         class Role(NearestLoudness):
@@ -136,7 +136,7 @@ class Bad(Loudness):
     def __init__(self, kind):
         self.kind = kind
 
-    def adapt(self, preset):
+    def adapt(self, net, preset):
         kind = self.kind
 
         class Role(NearestLoudness):
@@ -160,7 +160,7 @@ def test_a_torn_journal_line_is_dropped_at_every_byte(nano, store):
     made = run.plan.make(Loudness(), "esc10", data=nano, preset="nano")
     resolved = run.resolve(made, store, run.Watch()) if store.prepare() is None else None
     journal = Journal(store, resolved.key)
-    run._run_units(resolved, journal, "none", run.Watch())
+    run._run_units(resolved, journal, "cpu", "none", run.Watch())
     lines = journal.file.read_bytes().splitlines(keepends=True)
     whole = evaluate(nano, store, overwrite="always").without_run()
     third = lines[2]
@@ -240,7 +240,7 @@ def test_state_of_an_object_is_in_its_key(nano, store):
 
 def test_two_methods_of_one_name_never_share_a_result(nano, store):
     class Loudness2(Loudness):
-        def adapt(self, preset):
+        def adapt(self, net, preset):
             return NearestLoudness()
 
     assert Loudness2.id == Loudness.id

@@ -169,9 +169,7 @@ def test_a_kill_between_renaming_and_clearing_up_does_no_harm(root, tmp_path):
 
 @pytest.mark.parametrize(("preset", "seed"), [("mini", 0), ("nano", 1)])
 def test_another_set_in_the_place_is_refused(nano, preset, seed):
-    with pytest.raises(
-        UnlabeledError, match=rf"preset nano, seed 0; asked for .*preset {preset}, seed {seed}"
-    ):
+    with pytest.raises(UnlabeledError, match=rf"preset nano, seed 0; asked for .*preset {preset}, seed {seed}"):
         make(["esc50"], preset, seed, nano)
 
 

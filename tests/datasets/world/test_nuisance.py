@@ -66,10 +66,7 @@ def test_numbers_that_say_nothing_pass():
 
 
 def test_numbers_that_say_all_are_caught_by_accuracy():
-    seeds = [
-        planted(invented(seed, one=1), "one", lambda values, targets: values + targets[:, None])
-        for seed in SEEDS
-    ]
+    seeds = [planted(invented(seed, one=1), "one", lambda values, targets: values + targets[:, None]) for seed in SEEDS]
     finding = nuisance.judge("one", seeds)
     assert finding.leaks and min(finding.accuracies) > 0.8
 
@@ -159,9 +156,7 @@ def mfcc_statistics(samples, rate):
     falling = (edges[2:] - hertz[:, None]) / (edges[2:] - edges[1:-1])
     mel = power @ np.clip(np.minimum(rising, falling), 0, None)
     cepstra = fft.dct(np.log(mel + 1e-6), axis=1, norm="ortho")[:, :12]
-    return np.concatenate(
-        [cepstra.mean(axis=0), cepstra.std(axis=0), np.abs(np.diff(cepstra, axis=0)).mean(axis=0)]
-    )
+    return np.concatenate([cepstra.mean(axis=0), cepstra.std(axis=0), np.abs(np.diff(cepstra, axis=0)).mean(axis=0)])
 
 
 def mean_accuracy(model, values, clips):
