@@ -1,0 +1,171 @@
+"""The command line as a person meets it: exit statuses, errors without tracebacks, files that are written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unlabeled import pages, registry
+from unlabeled.store import Store, reference
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Run `unlabeled` in an empty folder."""
+
+    def run(*arguments, check=True, **env):
+        done = subprocess.run(
+            [sys.executable, "-m", "unlabeled", *map(str, arguments)],
+            cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "120", **env},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def test_a_run_prints_folds_label_and_record(call, nano, tmp_path):
+    done = call("esc10", "-m", "knn_mfcc", "--preset", "nano", "--data", nano)
+    assert "fold 5" in done.stdout and "world esc50@" in done.stdout
+    name = done.stdout.rsplit("record: ", 1)[1].strip()
+    assert (tmp_path / name).is_file()
+    shown = call("show", Path(name).stem)
+    assert "fold 5" in shown.stdout
+    picture = tmp_path / shown.stdout.rsplit("picture: ", 1)[1].strip()
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    as_json = call("esc10", "-m", "knn_mfcc", "--preset", "nano", "--data", nano, "--json")
+    assert json.loads(as_json.stdout)["id"] == Path(name).stem
+
+
+def test_several_seeds_are_several_runs(call, nano):
+    done = call("esc10", "-m", "chance", "--preset", "nano", "--data", nano, "--seeds", "0,1", "--json")
+    assert [json.loads(line)["spec"]["seed"] for line in done.stdout.splitlines()] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        (["esc10", "-m", "svmmfcc"], 2, "did you mean svm_mfcc"),
+        (["esc10", "-m", "svm_mfcc", "--preset", "huge"], 2, "preset"),
+        (["esc10", "-m", "svm_mfcc", "--preset", "paper"], 2, "give --data ROOT"),
+        (["esc10", "-m", "svm_mfcc", "--data", "absent"], 4, "no such data root"),
+        (["esc10", "-m", "svm_mfcc", "--data", "."], 4, "holds no esc10"),
+        (["esc10", "-m", "svm_mfcc", "--set", "C"], 2, "NAME=VALUE"),
+        (["esc10", "-m", "svm_mfcc", "--set", "kernel=round"], 2, "one of linear"),
+        (["esc10", "-m", "svm_mfcc", "--seeds", "1,x"], 2, "whole numbers"),
+        (["esc10", "-m", "svm_mfcc", "--store", "/proc/none"], 1, "cannot write"),
+        (["esc10"], 2, "--method"),
+        (["show", "soundnett"], 2, "did you mean soundnet"),
+        (["table", "soundnet_table"], 2, "soundnet_table4"),
+        (["datasets", "verify", "esc5", "--data", "."], 2, "esc50"),
+        (["datasets", "verify", "esc50", "--data", "absent"], 4, "no such data root"),
+        (["leaderboard", "--check"], 4, "no such file"),
+        (["bench", "nothing"], 2, "mfcc"),
+        (["esc11"], 2, "No such command"),
+    ],
+)
+def test_wrong_calls_say_what_where_and_what_to_do(call, arguments, status, words):
+    done = call(*arguments, check=False)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+
+
+def test_lists_tables_and_systems(call):
+    assert "svm_mfcc" in call("list", "methods").stdout and "esc50" in call("list", "datasets").stdout
+    assert "soundnet_table4" in call("list", "tables").stdout and "esc10" in call("list", "benchmarks").stdout
+    shown = call("show", "soundnet").stdout
+    assert "Aytar" in shown and "74.2" in shown and "not built" in shown
+    assert "audio/*.wav" in call("datasets", "where", "esc50").stdout
+    assert "piczak2015" in call("show", "esc50").stdout
+    for form in ("md", "csv", "latex"):
+        assert "67.5" in call("table", "soundnet_table4", "--format", form).stdout
+    assert "libsndfile" in call("doctor").stdout
+
+
+def test_verify_tells_by_its_exit_status(call, nano, tmp_path):
+    assert "label: world" in call("datasets", "verify", "esc50", "--data", nano).stdout
+    folder = tmp_path / "ESC-50"
+    shutil.copytree(registry.load("datasets", "esc50").find(nano), folder)
+    clips = sorted((folder / "audio").iterdir())
+    clips[0].unlink()
+    clips[1].write_bytes(clips[1].read_bytes()[:1000])
+    done = call("datasets", "verify", "esc50", "--data", ".", check=False)
+    assert done.returncode == 4 and clips[0].name in done.stdout and clips[1].name in done.stdout
+    done = call("esc50", "-m", "chance", "--preset", "nano", "--data", ".", check=False)
+    assert done.returncode == 4 and clips[0].name in done.stderr and clips[1].name in done.stderr
+
+
+def test_run_all_writes_the_leaderboard(call, nano, tmp_path):
+    shown = call("run-all", "--preset", "nano", "--dry-run").stdout
+    assert "esc10 svm_mfcc" in shown and not (tmp_path / "leaderboard.md").exists()
+    done = call("run-all", "--preset", "nano", "--data", nano)
+    assert "Scoreboard" in done.stdout and "8 of 8 runs done, 8 computed now, 0 failed" in done.stdout
+    page = (tmp_path / "leaderboard.md").read_text()
+    assert "synthetic world" in page and ".unlabeled/records/" not in page.split("## Tables")[1]
+    again = call("run-all", "--preset", "nano", "--data", nano)
+    assert "0 computed now" in again.stdout and (tmp_path / "leaderboard.md").read_text() == page
+    call("leaderboard", "--check")
+    (tmp_path / "leaderboard.md").write_text(page.replace("Leaderboard", "Leadboard"))
+    done = call("leaderboard", "--check", check=False)
+    assert done.returncode == 1 and "Leadboard" in done.stdout
+
+
+def test_a_run_that_fails_leaves_the_others(call, nano, tmp_path):
+    """Four training clips are too few for eight neighbours; the other methods still run."""
+    done = call("run-all", "--preset", "nano", "--data", tmp_path, check=False)
+    assert done.returncode == 1 and done.stderr.count("holds no esc") == 8
+    assert "0 of 8 runs done" in done.stdout
+
+
+def test_records_that_cannot_be_read_are_set_aside(call, nano, tmp_path):
+    call("esc10", "-m", "chance", "--preset", "nano", "--data", nano)
+    records = tmp_path / ".unlabeled" / "records"
+    good = next(records.glob("*.json"))
+    (records / "torn.json").write_text(good.read_text()[:100])
+    (records / "old.json").write_text(good.read_text().replace('"schema": 1', '"schema": 0'))
+    call("leaderboard")
+    done = call("leaderboard", "--check", check=False)
+    assert done.returncode == 0
+    assert {file.name for file in (records / "set-aside").iterdir()} == {"torn.json", "old.json"}
+    assert Store(tmp_path / ".unlabeled").read().records[0][0].id == good.stem
+
+
+# ---------------------------------------------------------------- the project's own records
+
+
+def test_reference_records_are_small():
+    files = [file for file in reference().iterdir() if file.suffix in (".json", ".gz")]
+    assert sum(file.stat().st_size for file in files) <= 5_000_000
+    for file in files:
+        if file.suffix == ".json":
+            assert file.stat().st_size <= 20_000, file.name
+        else:
+            assert file.name.startswith("esc10-"), "items are kept for ESC-10 alone"
+
+
+def test_leaderboard_is_what_the_records_say(tmp_path):
+    page = Path(__file__).parents[2] / "leaderboard.md"
+    differences, _ = pages.check(page, tmp_path / "no store")
+    assert differences == []
+
+
+@pytest.mark.slow
+def test_reference_records_are_remade_exactly(real_data, store):
+    """The committed ESC-10 records against runs of today's code on this machine."""
+    from unlabeled import run
+
+    for record, _ in run.reference_records():
+        if record.spec["benchmark"] == "esc10" and record.spec["preset"] == "paper":
+            again = run.evaluate(record.spec["method"], "esc10", data=real_data, preset="paper", store=store)
+            if record.keys["run"] == again.keys["run"]:
+                assert again.without_run() == record.without_run()
+            else:
+                why = pages.stale_because(record)
+                assert why, "the keys differ and nothing says why"
+                assert abs(again.scores["accuracy"]["value"] - record.scores["accuracy"]["value"]) <= 0.01, why
