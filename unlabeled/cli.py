@@ -175,34 +175,18 @@ def run_all(
                 for line in run.preview(pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store):
                     screen.out.print(line, markup=False)
         return
-    failed = computed = 0
-    partial = False
+    home = Store(store)
     with screen.Terminal() as watch:
-        for done in grid.run_all(
-            pairs, _seeds(seeds), data=data, preset=preset, store=Store(store), device=device,
+        runs = grid.run_all(
+            pairs, _seeds(seeds), data=data, preset=preset, store=home, device=device,
             trust_reference=trust_reference, watch=watch,
-        ):  # fmt: skip
-            if done.record is None:
-                failed += 1
-                screen.err.print(f"{done.pair.benchmark} {done.pair.method}: {done.fault}", style="red", markup=False)
-                continue
-            computed += not done.cached
-            partial = partial or done.record.status == "partial"
-            ends = "; ".join(filter(None, [grid.distance(done.record), "cached" if done.cached else ""]))
-            screen.out.print(screen.headline(done.record) + (f" · {ends}" if ends else ""), markup=False)
-            screen.flush()
-            if refresh and done.record.data["label"]["kinds"] == ["official"]:
-                target = grid.adopt(done.record, Store(store), with_items=done.pair.benchmark == "esc10")
-                screen.err.print(f"reference record {target.name}", style="dim", markup=False)
+        )  # fmt: skip
+        tally = screen.show_grid(runs, home if refresh else None)
     screen.out.print("\n" + pages.scoreboard(store), markup=False)
     target = pages.write(Path("leaderboard.md"), store)
-    total = len(pairs) * len(_seeds(seeds))
-    screen.out.print(f"{total - failed} of {total} runs done, {computed} computed now, {failed} failed")
-    screen.out.print(f"tables: {target}", markup=False)
-    if failed:
-        raise typer.Exit(Exit.OTHER)
-    if partial:
-        raise typer.Exit(Exit.PARTIAL)
+    screen.out.print(f"{tally.line(len(pairs) * len(_seeds(seeds)))}\ntables: {target}", markup=False)
+    if tally.exit():
+        raise typer.Exit(tally.exit())
 
 
 # ---------------------------------------------------------------- looking things up
@@ -235,10 +219,12 @@ def show(
     """Tell what is known of a system, benchmark, data set, table or run; draw a run's pictures."""
     from unlabeled import pages, published, screen
 
-    found = pages.find_run(name, store)
+    if name in published.load().table_ids():
+        screen.out.print(pages.table(name, "md", store), markup=False)
+        return
+    found = None if pages.is_name(name) else pages.find_run(name, store)
     if found is None:
-        is_table = name in published.load().table_ids()
-        screen.out.print(pages.table(name, "md", store) if is_table else pages.show(name), markup=False)
+        screen.out.print(pages.show(name), markup=False)
         return
     record, file = found
     screen.show_record(record, pages.verdicts(record), str(file))

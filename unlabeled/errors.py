@@ -43,6 +43,10 @@ class BadData(UnlabeledError):
         super().__init__(what, todo, Exit.BAD_DATA)
 
 
+class AbsentData(BadData):
+    """A data set that is not there at all: `run-all` goes on without it."""
+
+
 def name_several(things: list[str], most: int = 8) -> str:
     """`a, b, c and 12 more`: several bad things are reported together."""
     shown = ", ".join(things[:most])

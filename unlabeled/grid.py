@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlabeled import registry, run
-from unlabeled.errors import UnlabeledError
+from unlabeled.errors import AbsentData, Exit, UnlabeledError
 from unlabeled.records import Record
 from unlabeled.store import Store, read_folder, reference, writing
 
@@ -45,6 +45,37 @@ class Done:
     record: Record | None
     fault: UnlabeledError | None
     cached: bool
+
+
+@dataclass
+class Tally:
+    """What became of the runs of a grid."""
+
+    done: int = 0
+    computed: int = 0
+    failed: int = 0
+    partial: int = 0
+
+    def add(self, run: Done) -> None:
+        """Count one run; a set that is not there is neither done nor failed."""
+        if run.record is None:
+            self.failed += not isinstance(run.fault, AbsentData)
+            return
+        self.done += 1
+        self.computed += not run.cached
+        self.partial += run.record.status == "partial"
+
+    def line(self, total: int) -> str:
+        """The last line of `run-all`."""
+        return f"{self.done} of {total} runs done, {self.computed} computed now, {self.failed} failed"
+
+    def exit(self) -> int:
+        """Exit status: something failed, nothing could be run, something is partial, or all is well."""
+        if self.failed:
+            return Exit.OTHER
+        if not self.done:
+            return Exit.BAD_DATA
+        return Exit.PARTIAL if self.partial else 0
 
 
 def run_all(

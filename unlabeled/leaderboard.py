@@ -30,7 +30,7 @@ from unlabeled.verdict import PER_UNIT, is_world, label, preferred
 HEAD = """# Leaderboard
 
 Published numbers of the field beside our own, table by table as the lectures show them. Every number of ours
-comes from a record in `results/runs/`; `unlabeled leaderboard` remakes this page from the records and
+comes from a record, linked beside it; `unlabeled leaderboard` remakes this page from the records and
 `results/published/` alone, and `unlabeled leaderboard --check` says whether it is up to date.
 
 Numbers are in percent and higher is better, unless a table says otherwise. *Lecture 000* to *004* are the five
@@ -41,7 +41,7 @@ lecture documents that name the systems. The signs:
 - **–** the number exists, but cannot be read
 - **67.5 [62.8, 72.0]** ours with its 95 % interval; *n* counts the test items
 - **67.5 ± 0.4** ours, mean and sample standard deviation over several seeds
-- **✓ reproduced (+0.3)**, **✗ not reproduced (-3.1)** the verdict, and ours minus the paper's number (the slide's
+- **✓ reproduced (+0.25)**, **✗ not reproduced (-3.10)** the verdict, and ours minus the paper's number (the slide's
   where the paper's is not known). It needs official data, preset `paper`, the recipe and variant of the cell,
   every unit, as many seeds as the cell asks, and nothing changed; tolerances: `results/published/cells.csv`
 - **any other result** no verdict, and the reason: other data (*altered*, *subset*), another preset, a changed setting

@@ -94,15 +94,14 @@ def scoreboard(store: Path) -> str:
 
 
 def verdicts(record: Record) -> list[str]:
-    """One line for each different published number that this run stands beside."""
+    """One line for each published number that this run stands beside."""
     numbers = published.load()
     lines = []
     for row in numbers.table_cells:
         cell = numbers.cells[row.cell_id]
         if verdict.belongs(cell, record) and row.value:
             found = verdict.judge(cell, row, [record])
-            said = f"{found.kind} ({found.difference:+.1f})" if found.difference is not None else found.kind
-            text = said if found.kind != "none" else f"no verdict: {found.reason}"
+            text = ("no verdict: " if found.kind == "none" else "") + tables.judgement_text(found, cell)
             lines.append(f"published {row.value} ({row.table_id}): {text}")
     return lines
 
@@ -138,6 +137,11 @@ def find_run(name: str, store: Path) -> tuple[Record, Path] | None:
     if len(hits) > 1 and name not in hits:
         raise WrongCall(f"{name!r} begins the names of {len(hits)} runs", f"one of: {', '.join(sorted(hits)[:8])}")
     return hits.get(name) or next(iter(hits.values()), None)
+
+
+def is_name(name: str) -> bool:
+    """Whether a system, method, benchmark or data set is called so."""
+    return name in published.load().systems or any(name in registry.names(kind) for kind in registry.KINDS)
 
 
 def show(name: str, numbers: Published | None = None) -> str:

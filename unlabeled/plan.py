@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlabeled import registry
-from unlabeled.errors import WrongCall
+from unlabeled.errors import AbsentData, WrongCall
 
 WORLD_PRESETS = ("nano", "mini", "small")
 PRESETS = (*WORLD_PRESETS, "paper")
@@ -165,7 +165,9 @@ def _where(data: str | Path | None, preset: str, seed: int, reader: Any, needs_d
         if preset in WORLD_PRESETS:
             return f"{preset}:{seed}", None
         if needs_data:
-            raise WrongCall(f"preset {preset} needs data: give --data ROOT", reader.where)
+            raise AbsentData(
+                f"preset {preset} needs data: give --data ROOT", f"how to get {reader.id}:\n{reader.where}"
+            )
         return "", None
     text = str(data)
     if not text.startswith("world:"):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unlabeled import keys, locks, plan, records
 from unlabeled.contracts import Outcome, Scores, Survey
-from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
+from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall, name_several
 from unlabeled.plan import Plan
 from unlabeled.records import Record
 from unlabeled.store import Journal, Store, read_folder, reference
@@ -229,10 +229,10 @@ def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
     else:
         root = made.data
     if not root.is_dir():
-        raise BadData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
+        raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
     folder = reader.find(root)
     if folder is None:
-        raise BadData(f"{root} holds no {reader.id}", f"how to get it:\n{reader.where}")
+        raise AbsentData(f"{root} holds no {reader.id}", f"how to get it:\n{reader.where}")
     seen = 0
 
     def memo(file: Path, look: Any) -> dict[str, Any]:

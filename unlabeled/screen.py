@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from unlabeled import run
+from unlabeled import grid, run
 from unlabeled.contracts import Problem
-from unlabeled.errors import UnlabeledError
+from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.records import Record
+from unlabeled.store import Store
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -108,6 +110,28 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     ]
     for line in lines:
         out.print(line, markup=False)
+
+
+def show_grid(runs: Iterable[grid.Done], adopt_from: Store | None) -> grid.Tally:
+    """One line a run as it ends. `adopt_from` makes official results the project's own records."""
+    tally = grid.Tally()
+    absent: dict[str, str] = {}
+    for done in runs:
+        tally.add(done)
+        if isinstance(done.fault, AbsentData):
+            absent.setdefault(done.pair.benchmark, done.fault.what)
+        elif done.record is None:
+            err.print(f"{done.pair.benchmark} {done.pair.method}: {done.fault}", style="red", markup=False)
+        else:
+            ends = [headline(done.record), grid.distance(done.record), "cached" if done.cached else ""]
+            out.print(" · ".join(filter(None, ends)), markup=False)
+            if adopt_from and done.record.data["label"]["kinds"] == ["official"]:
+                target = grid.adopt(done.record, adopt_from, with_items=done.pair.benchmark == "esc10")
+                err.print(f"reference record {target.name}", style="dim", markup=False)
+        flush()
+    for benchmark, what in absent.items():
+        out.print(f"without data: {benchmark} ({what}; see `unlabeled show {benchmark}`)", markup=False)
+    return tally
 
 
 def show_problems(problems: tuple[Problem, ...], most: int) -> None:

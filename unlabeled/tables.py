@@ -86,11 +86,17 @@ def result_text(found: Judgement, cell: Cell, built: Built) -> str:
     if not found.records:
         reason = missing_reason(cell, built.methods, built.benchmarks, have_record=False)
         return "data unobtainable" if (cell.measurable, reason) == ("no", "data") else reason or "not run yet"
+    return judgement_text(found, cell)
+
+
+def judgement_text(found: Judgement, cell: Cell) -> str:
+    """`✓ reproduced (+0.05)`, or why there is no verdict. A difference has one decimal more than its numbers."""
     if found.kind == "none":
         return found.reason
+    decimals = DECIMALS[cell.unit] + 1
     # Adding zero turns the -0.0 of a rounded difference into 0.0.
-    off = round(found.difference or 0.0, DECIMALS[cell.unit]) + 0.0
-    text = f"{MARKS[found.kind]} {found.kind} ({off:+.{DECIMALS[cell.unit]}f})"
+    off = round(found.difference or 0.0, decimals) + 0.0
+    text = f"{MARKS[found.kind]} {found.kind} ({off:+.{decimals}f})"
     data = label(found.records[0])[1]
     return text if data == "official" else f"{text}; {data}"
 

@@ -135,7 +135,7 @@ def test_another_recipe_under_the_same_name_is_not_reproduced(real_data, store):
     claimed = run.evaluate(Standardising(), "esc10", data=real_data, preset="paper", store=store)
     assert claimed.scores["accuracy"]["value"] == pytest.approx(0.715)
     (line,) = pages.verdicts(claimed)
-    assert "not reproduced (+4.0)" in line
+    assert "not reproduced (+4.00)" in line
     said = run.evaluate(
         "svm_mfcc", "esc10", data=real_data, preset="paper", store=store, settings={"standardise": "true"}
     )

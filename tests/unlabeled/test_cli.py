@@ -53,7 +53,7 @@ def test_several_seeds_are_several_runs(call, nano):
     [
         (["esc10", "-m", "svmmfcc"], 2, "did you mean svm_mfcc"),
         (["esc10", "-m", "svm_mfcc", "--preset", "huge"], 2, "preset"),
-        (["esc10", "-m", "svm_mfcc", "--preset", "paper"], 2, "give --data ROOT"),
+        (["esc10", "-m", "svm_mfcc", "--preset", "paper"], 4, "give --data ROOT"),
         (["esc10", "-m", "svm_mfcc", "--data", "absent"], 4, "no such data root"),
         (["esc10", "-m", "svm_mfcc", "--data", "."], 4, "holds no esc10"),
         (["esc10", "-m", "svm_mfcc", "--set", "C"], 2, "NAME=VALUE"),
@@ -116,11 +116,29 @@ def test_run_all_writes_the_leaderboard(call, nano, tmp_path):
     assert done.returncode == 1 and "Leadboard" in done.stdout
 
 
-def test_a_run_that_fails_leaves_the_others(call, nano, tmp_path):
-    """Four training clips are too few for eight neighbours; the other methods still run."""
+def test_sets_that_are_not_there_are_left_out(call, tmp_path):
     done = call("run-all", "--preset", "nano", "--data", tmp_path, check=False)
-    assert done.returncode == 1 and done.stderr.count("holds no esc") == 8
-    assert "0 of 8 runs done" in done.stdout
+    assert done.returncode == 4 and done.stdout.count("without data: esc") == 2
+    assert "0 of 8 runs done, 0 computed now, 0 failed" in done.stdout
+    done = call("run-all", "--preset", "paper")
+    assert "2 of 8 runs done" in done.stdout and "needs data" in done.stdout
+
+
+def test_a_run_that_fails_leaves_the_others(call, nano, tmp_path):
+    """Training folds of one clip a class are too few for eight neighbours; the other methods still run."""
+    folder = tmp_path / "ESC-50"
+    shutil.copytree(registry.load("datasets", "esc50").find(nano), folder)
+    (folder / "MANIFEST.json").unlink()
+    table = folder / "meta" / "esc50.csv"
+    head, *rows = table.read_text().splitlines()
+    kept = [row for row in rows if row.split(",")[2] in ("0", "1") and row.split(",")[6] == "A"]
+    table.write_text("\n".join([head, *kept[:5]]) + "\n")
+    for clip in (folder / "audio").iterdir():
+        if not any(row.startswith(clip.name) for row in kept[:5]):
+            clip.unlink()
+    done = call("run-all", "--preset", "nano", "--data", ".", check=False)
+    assert done.returncode == 1 and "knn_mfcc" in done.stderr
+    assert "2 failed" in done.stdout and "6 of 8 runs done" in done.stdout
 
 
 def test_records_that_cannot_be_read_are_set_aside(call, nano, tmp_path):

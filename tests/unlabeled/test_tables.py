@@ -63,7 +63,7 @@ def test_a_record_stands_beside_its_published_number() -> None:
     table = lecture_table(PUBLISHED, "soundnet_table4", [record("a")], BUILT, {"a": "results/runs/a.json"})
     assert table.columns == ("System", "Variant", "Column", "Published", "Ours", "n", "Result", "Record")
     ours = next(row for row in table.rows if row[0] == "SVM-MFCC [28]" and row[2] == "ESC-10")
-    assert ours[3:7] == ("67.5", "67.0 [62.0, 71.5]", "400", "✓ reproduced (-0.5)")
+    assert ours[3:7] == ("67.5", "67.0 [62.0, 71.5]", "400", "✓ reproduced (-0.50)")
     assert "[record](results/runs/a.json)" in render(table, "md")
     assert sum(bool(row[4]) for row in table.rows) == 1
 
@@ -113,14 +113,14 @@ def test_several_seeds_are_one_number() -> None:
     runs = [replace(run, spec={**run.spec, "recipe": "shuffle-learn"}) for run in runs]
     links = {run.id: f"{run.id}.json" for run in runs}
     table = lecture_table(PUBLISHED, "shuffle_learn_ucf101", runs, BUILT, links)
-    assert table.rows[1][4:] == ("50.0 ± 1.0", "400 x 3 seeds", "✓ reproduced (-0.2)", "0.json 1.json 2.json")
+    assert table.rows[1][4:] == ("50.0 ± 1.0", "400 x 3 seeds", "✓ reproduced (-0.20)", "0.json 1.json 2.json")
     assert "[1](0.json) [2](1.json) [3](2.json)" in render(table)
 
 
 def test_a_label_that_is_not_plainly_official_is_said_beside_the_verdict() -> None:
     counted = record("a", label=(("official",), "official (lists and counts)"))
     table = lecture_table(PUBLISHED, "soundnet_table4", [counted], BUILT)
-    assert table.rows[1][6] == "✓ reproduced (-0.5); official (lists and counts)"
+    assert table.rows[1][6] == "✓ reproduced (-0.50); official (lists and counts)"
 
 
 def test_units_have_the_decimals_of_the_literature() -> None:
