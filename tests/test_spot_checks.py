@@ -17,9 +17,12 @@ import pytest
 import soxr
 import torch
 
-from unlabeled.benchmarks.metrics import accuracy
+from unlabeled.benchmarks.metrics import accuracy, voting
 from unlabeled.datasets.decode import sound
 from unlabeled.intervals import wilson
+from unlabeled.training.signals import cutting, l3, openl3, piczak, soundnet
+from unlabeled.training.signals.crossings import zero_crossing_rate
+from unlabeled.training.signals.delta import delta
 from unlabeled.training.signals.mel import hz_to_mel, mel_filterbank, mel_frequencies
 from unlabeled.training.signals.mfcc import mfcc
 from unlabeled.training.signals.spectra import power_to_db, stft
@@ -90,6 +93,94 @@ def decibels(given: dict) -> dict:
     }
 
 
+def piczak_segment(given: dict) -> dict:
+    bands, kept = piczak.log_mels(wave(given))
+    return {
+        "shape": list(bands[0].shape),
+        "probe": [bands[0, b, t].item() for b, t in given["probes_bt"]],
+        "mean": bands.double().mean(),
+        "kept_by_silence_rule": kept.item(),
+    }
+
+
+def silence(given: dict) -> dict:
+    quiet = wave(given)
+    bands, kept = piczak.log_mels(torch.cat([quiet, torch.zeros_like(quiet)]))
+    (mean_quiet, mean_zeros), (kept_quiet, kept_zeros) = bands.double().mean((1, 2)).tolist(), kept.tolist()
+    return {
+        "mean_quiet": mean_quiet,
+        "kept_quiet": kept_quiet,
+        "mean_zeros": mean_zeros,
+        "kept_zeros": kept_zeros,
+    }
+
+
+def segment_counts(given: dict) -> dict:
+    lengths = {"short_41": piczak.SHORT, "long_101": piczak.LONG}
+    return {
+        samples: {name: cutting.full_count(int(samples), length, length // 2) for name, length in lengths.items()}
+        for samples in given["lengths"]
+    }
+
+
+def deltas(given: dict) -> dict:
+    assert given["matrix"] == "10*lcg_matrix(21,2,14)"
+    return {"delta": delta(torch.from_numpy(10 * generators.matrix(21, 2, 14)))}
+
+
+def crossings(given: dict) -> dict:
+    rates = zero_crossing_rate(wave(given))
+    return {"shape": list(rates.shape), "zcr": rates[0]}
+
+
+def soundnet_shapes(given: dict) -> dict:
+    shapes = {}
+    for samples, window_s in given["samples_to_window_seconds"].items():
+        lengths = soundnet.layer_lengths(int(samples))
+        steps = soundnet.window_steps(window_s * soundnet.RATE, int(samples), lengths["pool5"])
+        features = torch.zeros(1, soundnet.EIGHT_LAYERS[6].channels, lengths["pool5"])
+        _, windows, numbers = soundnet.step_windows(features, steps).shape
+        shapes[samples] = {**lengths, "window_steps": steps, "windows": windows, "feature_dim": numbers}
+    return shapes
+
+
+def soundnet_scale(given: dict) -> dict:
+    integers = torch.tensor([given["int16"]], dtype=torch.int16)
+    assert torch.equal(soundnet.network_input(integers), soundnet.network_input(integers.float() / 32768))
+    return {"scaled": soundnet.network_input(integers)[0, 0]}
+
+
+def l3_spectrogram(given: dict) -> dict:
+    # The reference is of float64 samples.
+    bands = l3.log_spectrogram(torch.from_numpy(generators.signal(given["signal"]))[None])[0]
+    probes = [bands[f, t].item() for f, t in given["probes_ft"]]
+    return {"shape": list(bands.shape), "probe": probes, "mean": bands.mean()}
+
+
+def openl3_inputs(given: dict) -> dict:
+    linear, mel256 = openl3.linear(wave(given))[0], openl3.mel(wave(given))[0]
+    return {
+        "linear_shape": list(linear.shape),
+        "linear_probe": [linear[f, t].item() for f, t in given["probes_linear"]],
+        "linear_mean": linear.double().mean(),
+        "mel256_shape": list(mel256.shape),
+        "mel256_probe": [mel256[f, t].item() for f, t in given["probes_mel"]],
+        "mel256_mean": mel256.double().mean(),
+    }
+
+
+def window_counts(given: dict) -> dict:
+    counts = {}
+    for samples in given["lengths"]:
+        clip = torch.zeros(1, int(samples))
+        centred, plain = openl3.centred_windows(clip), openl3.windows(clip)
+        counts[samples] = {
+            "openl3_center_true_windows": centred.shape[1],
+            "no_center_right_pad_windows": plain.shape[1],
+        }
+    return counts
+
+
 def resampled(given: dict) -> dict:
     samples = generators.signal(given["signal"]).astype(np.float32)
     ours = sound.resample(samples, given["orig"], given["target"])
@@ -115,6 +206,24 @@ def folds(given: dict) -> dict:
     }
 
 
+def mean_scores(given: dict) -> dict:
+    assert given["scores"] == "2*lcg_matrix(51,12,4)-1 as (clip,window,class)"
+    scores, prediction = voting.mean_score_vote(2 * generators.matrix(51, 12, 4) - 1, np.arange(12) // 4, 3)
+    return {"clip_scores": scores, "prediction": prediction.tolist()}
+
+
+def piczak_votes(given: dict) -> dict:
+    assert given["raw"] == "lcg_matrix(52,15,5)"
+    raw, clip = generators.matrix(52, 15, 5), np.arange(15) // 5
+    probabilities = raw / raw.sum(1, keepdims=True)
+    answers = probabilities.argmax(1)
+    return {
+        "segment_argmax": answers.reshape(3, 5).tolist(),
+        "probability_vote": voting.probability_vote(probabilities, clip, 3).prediction.tolist(),
+        "majority_vote_ties_to_first_seen": voting.majority_vote(answers, clip, 3).tolist(),
+    }
+
+
 def intervals(given: dict) -> dict:
     return {"k_n_low_high": [[k, n, *wilson(k, n)] for k, n in given["pairs"]]}
 
@@ -128,10 +237,22 @@ BUILT: dict[str, Callable[[dict], dict]] = {
     "fe/mfcc_44100_2048_512_13_reflect": cepstra,
     "fe/mfcc_22050_2048_512_13_constant": cepstra,
     "fe/power_to_db": decibels,
+    "fe/logmel_piczak_60x41": piczak_segment,
+    "fe/logmel_silence_rule": silence,
+    "fe/piczak_segment_counts": segment_counts,
+    "fe/delta": deltas,
+    "fe/zcr": crossings,
+    "fe/soundnet_shapes": soundnet_shapes,
+    "fe/soundnet_scale": soundnet_scale,
+    "fe/l3_logspec_257x199": l3_spectrogram,
+    "fe/openl3_frontends": openl3_inputs,
+    "fe/l3_window_counts": window_counts,
     "fe/resample_44100_22050": resampled,
     "fe/resample_44100_11025": resampled,
     "fe/resample_44100_48000": resampled,
     "cls/fold_mean": folds,
+    "cls/mean_score_vote": mean_scores,
+    "cls/piczak_votes": piczak_votes,
     "stat/wilson": intervals,
 }
 

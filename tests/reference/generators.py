@@ -32,6 +32,20 @@ def chirp(time: np.ndarray, term: Mapping[str, Any], seconds: float) -> np.ndarr
     return np.sin(2 * np.pi * (term["f0"] * time + (term["f1"] - term["f0"]) * time**2 / (2 * seconds)))
 
 
+def low_passed(term: Mapping[str, Any], n: int) -> np.ndarray:
+    """Noise through a one-pole low-pass that starts at rest: `y_i = a y_{i-1} + (1 - a) v_i`."""
+    values, last = 2 * lcg(term["seed"], n) - 1, 0.0
+    for k in range(n):
+        last = term["a"] * last + (1 - term["a"]) * values[k]
+        values[k] = last
+    return values
+
+
+def matrix(seed: int, rows: int, columns: int) -> np.ndarray:
+    """`lcg` row by row, `(rows, columns)`."""
+    return lcg(seed, rows * columns).reshape(rows, columns)
+
+
 def signal(spec: Mapping[str, Any]) -> np.ndarray:
     """The sum of the terms of a signal, float64 `(n,)`."""
     rate, n = spec["sr"], spec["n"]
@@ -41,5 +55,6 @@ def signal(spec: Mapping[str, Any]) -> np.ndarray:
         "am": lambda term: am(time, term),
         "chirp": lambda term: chirp(time, term, n / rate),
         "noise": lambda term: 2 * lcg(term["seed"], n) - 1,
+        "lpnoise": lambda term: low_passed(term, n),
     }
     return np.sum([term["gain"] * kinds[term["kind"]](term) for term in spec["terms"]], axis=0)

@@ -13,6 +13,7 @@ import torch
 from unlabeled.contracts import Items
 from unlabeled.errors import BadData
 from unlabeled.training.signals.mfcc import mfcc
+from unlabeled.training.signals.samples import pcm16, refuse_not_finite
 
 N_FFT, HOP, N_MELS = 2048, 512, 128
 COEFFICIENTS = 12
@@ -26,15 +27,6 @@ NAMES = (
     "zcr_std",
 )
 """What the columns of `statistics` hold. Their order decides a random forest."""
-
-
-def pcm16(waves: torch.Tensor) -> torch.Tensor:
-    """The 16-bit samples of float waves in [-1, 1), as the baseline's reader scaled them; float64.
-
-    `(i + 0.5) / 32767.5` is never zero, so that digital silence has a sign and crosses nothing.
-    """
-    integers = torch.round(waves.double() * 32768).clamp_(-32768, 32767)
-    return integers.add_(0.5).div_(32767.5)
 
 
 def zero_crossing_rates(samples: torch.Tensor) -> torch.Tensor:
@@ -70,9 +62,7 @@ def statistics(waves: torch.Tensor, rate: int) -> torch.Tensor:
     BadData : samples that are NaN or infinite, or 1,024 samples or fewer.
     WrongCall : waves are not `(B, samples)`.
     """
-    broken = (~torch.isfinite(waves)).any(1).nonzero().flatten().tolist()
-    if broken:
-        raise BadData(f"NaN or infinite samples in row {broken[0]} of {len(waves)} waves")
+    refuse_not_finite(waves)
     samples = pcm16(waves)
     cepstra = mfcc(samples, rate, 1 + COEFFICIENTS, "reflect", N_FFT, HOP, N_MELS)[:, 1:]
     crossings = zero_crossing_rates(samples)[:, None]

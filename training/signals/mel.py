@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from unlabeled.errors import WrongCall
-from unlabeled.training.signals.spectra import Padding, centred_frames, power_pieces
+from unlabeled.training.signals.spectra import Padding, centred_frames, power_pieces, power_to_db
 
 HZ_PER_MEL = 200 / 3
 """Below the break the scale is linear."""
@@ -86,7 +86,6 @@ def mel_filterbank(rate: int, n_fft: int, n_mels: int, fmin: float = 0.0, fmax: 
 class _Group(NamedTuple):
     """Neighbouring filters cut down to the bins they cover: `weights` `(bins, bands)`."""
 
-    bands: slice
     bins: slice
     weights: torch.Tensor
 
@@ -100,8 +99,27 @@ def _groups(rate: int, n_fft: int, n_mels: int, dtype: torch.dtype, device: torc
         bands = slice(first, min(first + BANDS_AT_ONCE, n_mels))
         covered = filters[bands].amax(0).nonzero().flatten()
         bins = slice(int(covered[0]), int(covered[-1]) + 1)
-        groups.append(_Group(bands, bins, filters[bands, bins].T.contiguous().to(device, dtype)))
+        groups.append(_Group(bins, filters[bands, bins].T.contiguous().to(device, dtype)))
     return tuple(groups)
+
+
+def _filtered(spectra: torch.Tensor, groups: tuple[_Group, ...]) -> torch.Tensor:
+    return torch.cat([spectra[..., group.bins] @ group.weights for group in groups], -1)
+
+
+def mel_bands(spectra: torch.Tensor, rate: int, n_fft: int, n_mels: int) -> torch.Tensor:
+    """Spectra, powers or magnitudes, through the mel filters from 0 Hz to half the rate.
+
+    Parameters
+    ----------
+    spectra : `(..., 1 + n_fft // 2)`, real.
+    rate, n_fft, n_mels : see `mel_filterbank`, whose errors it raises.
+
+    Returns
+    -------
+    `(..., n_mels)`.
+    """
+    return _filtered(spectra, _groups(rate, n_fft, n_mels, spectra.dtype, spectra.device))
 
 
 def mel_spectrogram(
@@ -127,6 +145,12 @@ def mel_spectrogram(
     groups = _groups(rate, n_fft, n_mels, waves.dtype, waves.device)
     bands = waves.new_empty(*frames.shape[:2], n_mels)
     for clips, span, spectra in power_pieces(frames):
-        for group in groups:
-            bands[clips, span, group.bands] = spectra[..., group.bins] @ group.weights
+        bands[clips, span] = _filtered(spectra, groups)
     return bands.transpose(1, 2)
+
+
+def log_mel_spectrogram(
+    waves: torch.Tensor, rate: int, n_fft: int, hop: int, n_mels: int, pad_mode: Padding
+) -> torch.Tensor:
+    """`mel_spectrogram` in dB (0 dB = power 1), floored 80 dB below the maximum of each clip."""
+    return power_to_db(mel_spectrogram(waves, rate, n_fft, hop, n_mels, pad_mode))

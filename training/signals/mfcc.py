@@ -12,8 +12,8 @@ from functools import lru_cache
 import torch
 
 from unlabeled.errors import WrongCall
-from unlabeled.training.signals.mel import mel_spectrogram
-from unlabeled.training.signals.spectra import Padding, power_to_db
+from unlabeled.training.signals.mel import log_mel_spectrogram
+from unlabeled.training.signals.spectra import Padding
 
 
 @lru_cache(maxsize=32)
@@ -55,4 +55,4 @@ def mfcc(
     WrongCall, BadData : as `mel.mel_spectrogram`; n_mfcc above n_mels.
     """
     transform = dct_matrix(n_mels, n_mfcc, waves.dtype, waves.device)
-    return transform @ power_to_db(mel_spectrogram(waves, rate, n_fft, hop, n_mels, pad_mode))
+    return transform @ log_mel_spectrogram(waves, rate, n_fft, hop, n_mels, pad_mode)

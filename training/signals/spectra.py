@@ -16,11 +16,12 @@ from typing import Literal
 import torch
 
 from unlabeled.errors import BadData, WrongCall
+from unlabeled.training.signals.samples import refuse_other_than_waves
 
 Padding = Literal["reflect", "constant"]
 
-FRAMES_AT_ONCE = 128
-"""Frames that one CPU core transforms at once: 2048-point frames of this number stay in its cache."""
+SAMPLES_AT_ONCE = 128 * 2048
+"""What one CPU core transforms at once, overlapping frames counted in full: so much stays in its cache."""
 
 
 @lru_cache(maxsize=32)
@@ -40,15 +41,36 @@ def centred_frames(waves: torch.Tensor, n_fft: int, hop: int, pad_mode: Padding)
     WrongCall : waves are not `(B, samples)` of float32 or float64, or n_fft or hop is below 1.
     BadData : a wave is empty, or too short to be reflected (it needs more than n_fft / 2 samples).
     """
-    if waves.ndim != 2 or waves.dtype not in (torch.float32, torch.float64):
-        raise WrongCall(f"waves must be (B, samples) float32 or float64, not {tuple(waves.shape)} {waves.dtype}")
-    if n_fft < 1 or hop < 1:
-        raise WrongCall(f"n_fft {n_fft} and hop {hop} must be at least 1")
+    _refuse_no_frames(waves, n_fft, hop)
     samples, half = waves.shape[1], n_fft // 2
     fewest = half + 1 if pad_mode == "reflect" else max(1, n_fft - 2 * half)
     if samples < fewest:
         raise BadData(f"a wave of {samples} samples is too short: frames of {n_fft} need {fewest} ({pad_mode})")
-    return torch.nn.functional.pad(waves, (half, half), mode=pad_mode).unfold(-1, n_fft, hop)
+    if pad_mode == "constant":
+        return torch.nn.functional.pad(waves, (half, half)).unfold(1, n_fft, hop)
+    # Four times as fast on a CPU as torch's own reflection.
+    before, after = waves[:, 1 : half + 1].flip(1), waves[:, samples - half - 1 : -1].flip(1)
+    return torch.cat([before, waves, after], 1).unfold(1, n_fft, hop)
+
+
+def whole_frames(waves: torch.Tensor, length: int, hop: int) -> torch.Tensor:
+    """A view of the frames that lie fully inside the waves, `(B, 1 + (samples - length) // hop, length)`.
+
+    Raises
+    ------
+    WrongCall : as `centred_frames`.
+    BadData : the waves are shorter than a frame.
+    """
+    _refuse_no_frames(waves, length, hop)
+    if waves.shape[1] < length:
+        raise BadData(f"a frame of {length} samples does not fit into a wave of {waves.shape[1]}")
+    return waves.unfold(1, length, hop)
+
+
+def _refuse_no_frames(waves: torch.Tensor, length: int, hop: int) -> None:
+    refuse_other_than_waves(waves)
+    if length < 1 or hop < 1:
+        raise WrongCall(f"n_fft {length} and hop {hop} must be at least 1")
 
 
 def stft(waves: torch.Tensor, n_fft: int, hop: int, pad_mode: Padding) -> torch.Tensor:
@@ -74,7 +96,9 @@ def stft(waves: torch.Tensor, n_fft: int, hop: int, pad_mode: Padding) -> torch.
 
 def power(spectrum: torch.Tensor) -> torch.Tensor:
     """|X|^2, elementwise, real."""
-    return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+    # One pass over neighbours in memory, then one with a stride: half the time of two passes with a stride.
+    squares = torch.view_as_real(spectrum).square()
+    return squares[..., 0] + squares[..., 1]
 
 
 def power_pieces(frames: torch.Tensor) -> Iterator[tuple[slice, slice, torch.Tensor]]:
@@ -86,7 +110,8 @@ def power_pieces(frames: torch.Tensor) -> Iterator[tuple[slice, slice, torch.Ten
     """
     batch, count, n_fft = frames.shape
     window = hann(n_fft, frames.dtype, frames.device)
-    clips_at_once, frames_at_once = (1, FRAMES_AT_ONCE) if frames.device.type == "cpu" else (batch, count)
+    at_once = max(1, SAMPLES_AT_ONCE // n_fft)
+    clips_at_once, frames_at_once = (1, at_once) if frames.device.type == "cpu" else (batch, count)
     for clip in range(0, batch, clips_at_once):
         for first in range(0, count, frames_at_once):
             piece = slice(clip, clip + clips_at_once), slice(first, first + frames_at_once)

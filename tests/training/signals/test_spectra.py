@@ -11,14 +11,6 @@ from unlabeled.errors import BadData, WrongCall
 from unlabeled.training.signals import spectra
 
 SEED = 20150420
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
-
-
-@pytest.fixture(params=DEVICES)
-def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    return request.param
 
 
 @pytest.mark.parametrize("pad_mode", ["reflect", "constant"])
