@@ -7,33 +7,27 @@ Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM M
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from unlabeled.benchmarks.metrics import accuracy
-from unlabeled.contracts import Classifier, Metric, Outcome, Score, Scores, SoundItem, Survey
-from unlabeled.datasets.decode.items import SoundItems
+from unlabeled.benchmarks.probes.sound import SecondWindows, StepWindows, WholeClip
+from unlabeled.contracts import Metric, Outcome, Score, Scores, SoundItem, Survey
 from unlabeled.errors import BadData
 from unlabeled.intervals import wilson
 from unlabeled.streams import Rng
-
-
-@dataclass(frozen=True)
-class Piczak2015:
-    """A classifier of whole clips, each cut or zero-padded to exactly five seconds (Piczak 2015, section 4)."""
-
-    role: str = "classifier"
-    cite: str = "piczak2015esc"
-    unverified: tuple[str, ...] = ()
-    seconds: float = 5.0
 
 
 class Esc:
     """The protocol that ESC-50 and ESC-10 share."""
 
     metrics = (Metric("accuracy"),)
-    recipes = {"piczak2015": Piczak2015()}
+    recipes = {
+        "piczak2015": WholeClip(),
+        "soundnet-svm": StepWindows(sound_s=10.0, window_s=1.0),
+        "l3-svm": SecondWindows(seconds=5.0, windows=10),
+    }
     folds = (1, 2, 3, 4, 5)
 
     def __init__(self, id: str, title: str) -> None:
@@ -48,19 +42,18 @@ class Esc:
         present = {item.fold for item in data.items} or set(self.folds)
         return tuple(f"fold {fold}" for fold in self.folds if fold in present)
 
-    def run_unit(self, unit: str, data: Survey, role: Classifier, recipe: Piczak2015, rng: Rng, keep: str) -> Outcome:
+    def prepare(self, role: Any, data: Survey, recipe: Any) -> Any:
+        """The role, or its features remembered by clip."""
+        return recipe.prepare(role)
+
+    def run_unit(self, unit: str, data: Survey, role: Any, recipe: Any, rng: Rng, keep: str) -> Outcome:
         """Train on the other folds, test on this one."""
         fold = int(unit.removeprefix("fold "))
         train = [item for item in data.items if item.fold != fold]
         test = [item for item in data.items if item.fold == fold]
         if len({item.target for item in train}) < 2:
             raise BadData(f"{data.folder}: {unit} leaves fewer than two classes to train on")
-        role.fit(self._waves(train, data, recipe), np.array([item.target for item in train]), rng)
-        scores = np.asarray(role.scores(self._waves(test, data, recipe)), dtype=np.float64)
-        return self._outcome(test, scores, len(data.classes), keep)
-
-    def _waves(self, items: list[SoundItem], data: Survey, recipe: Piczak2015) -> SoundItems:
-        return SoundItems(items, data.rate, recipe.seconds)
+        return self._outcome(test, recipe.scores(role, train, test, data, rng), len(data.classes), keep)
 
     def _outcome(self, test: list[SoundItem], scores: np.ndarray, classes: int, keep: str) -> Outcome:
         if scores.shape != (len(test), classes):

@@ -76,6 +76,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         variant: Annotated[str, typer.Option(help="Named network or input of the method.")] = "",
         preset: Preset = "mini",
         setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE changes one preset field.")] = None,
+        point: Annotated[str, typer.Option(help="Read an encoder here, not where the recipe says.")] = "",
         seeds: Seeds = "0",
         device: Device = "auto",
         limit: Annotated[int | None, typer.Option(help="First N items of each class and split (a subset).")] = None,
@@ -92,7 +93,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
 
         asked: dict[str, Any] = {
             "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
-            "limit": limit,
+            "limit": limit, "point": point,
         }  # fmt: skip
         if dry_run:
             for seed in _seeds(seeds):

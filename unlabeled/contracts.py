@@ -146,7 +146,11 @@ class Point:
 
 
 class AudioEncoder(Protocol):
-    """Features of sound. `rate` in Hz is what waves must have, `window_s` the length it prefers."""
+    """Features of sound. `rate` in Hz is what waves must have, `window_s` the length it prefers.
+
+    An encoder with random weights and batch normalisation has `calibrate(batches)` too: it sets the running
+    statistics from unlabelled waves `(B, samples)` of the benchmark's training clips.
+    """
 
     points: Mapping[str, Point]
     rate: int
@@ -229,11 +233,15 @@ class Scores:
 class Recipe(Protocol):
     """A named variant of a protocol: a frozen dataclass with all its constants.
 
-    `unverified` names constants nobody has checked in the paper: they count as deviations.
+    point      : where an encoder is read; another one (`--point`) is a deviation
+    sets       : preset fields that the protocol itself asks for, set where the method has them
+    unverified : constants nobody has checked in the paper: they count as deviations
     """
 
     role: str
     cite: str
+    point: str
+    sets: Mapping[str, Any]
     unverified: tuple[str, ...]
 
 
@@ -252,6 +260,10 @@ class Benchmark(Protocol):
 
     def all_units(self, data: Survey) -> tuple[str, ...]:
         """The units of a complete run; fewer make the result partial."""
+        ...
+
+    def prepare(self, role: Any, data: Survey, recipe: Any) -> Any:
+        """What all units share: the role, or the role with features remembered by clip."""
         ...
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Any, rng: Rng, keep: str) -> Outcome:

@@ -70,7 +70,7 @@ def stale_because(record: Record) -> str:
             registry.find("benchmarks", record.spec["benchmark"]),
             registry.find("datasets", record.data["dataset"]),
         ]
-        now = keys.code_key([plugin.module for plugin in plugins])
+        now = keys.code_key([module for plugin in plugins for module in plugin.modules])
     except UnlabeledError as fault:
         return fault.what
     if not str(record.method.get("source", "")).startswith(f"{plugins[0].module} "):

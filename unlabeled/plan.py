@@ -30,6 +30,7 @@ class RunSpec:
     world: str = ""
     limit: int | None = None
     settings: tuple[tuple[str, Any], ...] = ()
+    point: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, as they stand in the record and in the spec key."""
@@ -64,6 +65,7 @@ def make(
     preset: str = "mini",
     variant: str = "",
     settings: Mapping[str, Any] | None = None,
+    point: str = "",
     seed: int = 0,
     limit: int | None = None,
 ) -> Plan:
@@ -74,30 +76,33 @@ def make(
     WrongCall : an unknown name (near ones listed), a role the benchmark cannot use, a setting that is no
         field of the preset, or a preset that needs data where none is given.
     """
-    system, method_module, origin, cacheable = _bind("methods", method)
-    protocol, benchmark_module, _, _ = _bind("benchmarks", benchmark)
-    reader, reader_module, _, _ = _bind("datasets", protocol.dataset)
+    system, method_modules, origin, cacheable = _bind("methods", method)
+    protocol, benchmark_modules, _, _ = _bind("benchmarks", benchmark)
+    reader, reader_modules, _, _ = _bind("datasets", protocol.dataset)
     name, constants = _recipe(protocol, system, recipe)
     if limit is not None and limit < 1:
         raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
-    values, changed = _values(system, variant, preset, settings or {})
+    values, changed = _values(system, variant, preset, settings or {}, constants.sets)
+    if point:
+        constants = dataclasses.replace(constants, point=point)
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
-    spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed)
-    modules = (method_module, benchmark_module, reader_module)
+    spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point)
+    modules = (*method_modules, *benchmark_modules, *reader_modules)
     return Plan(spec, system, protocol, reader, constants, values, modules, origin, cacheable, root)
 
 
-def _bind(kind: registry.Kind, thing: Any) -> tuple[Any, str, str, bool]:
-    """The object of a name, or the object itself: (object, module, where it comes from, can be keyed)."""
+def _bind(kind: registry.Kind, thing: Any) -> tuple[Any, tuple[str, ...], str, bool]:
+    """The object of a name, or the object itself: (object, modules, where it comes from, can be keyed)."""
     if isinstance(thing, str):
         plugin = registry.find(kind, thing)
-        return plugin.load(), plugin.module, plugin.distribution, True
+        return plugin.load(), plugin.modules, plugin.distribution, True
     missing = [name for name in ("id", "roles", "presets", "adapt") if kind == "methods" and not hasattr(thing, name)]
     if missing:
         raise WrongCall(f"the method given is a {type(thing).__name__} without {', '.join(missing)}")
     module = type(thing).__module__
     state = repr(sorted(vars(thing).items()))
-    return thing, module, f"object of {module}", module != "__main__" and " at 0x" not in state
+    modules = (module, *getattr(thing, "code", ()))
+    return thing, modules, f"object of {module}", "__main__" not in modules and " at 0x" not in state
 
 
 def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
@@ -121,15 +126,17 @@ def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
     return usable[0], benchmark.recipes[usable[0]]
 
 
-def _values(method: Any, variant: str, preset: str, settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The preset with the settings in it, and the settings that change something."""
+def _values(
+    method: Any, variant: str, preset: str, settings: Mapping[str, Any], sets: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """The preset with the recipe's own fields and the settings in it, and the settings that change something."""
     if variant and variant not in method.variants:
         raise registry.unknown(f"variant of {method.id}", variant, method.variants)
     presets = method.variants[variant] if variant else method.presets
     if preset not in presets:
         raise registry.unknown(f"preset of {method.id}", preset, presets)
-    values = presets[preset]
-    fields = {field.name: field for field in dataclasses.fields(values)}
+    fields = {field.name: field for field in dataclasses.fields(presets[preset])}
+    values = dataclasses.replace(presets[preset], **{name: sets[name] for name in sets if name in fields})
     hints = typing.get_type_hints(type(values))
     changed = {}
     for name, given in settings.items():

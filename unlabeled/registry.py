@@ -14,7 +14,7 @@ import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from unlabeled.errors import UnlabeledError, WrongCall
 
 Kind = Literal["methods", "benchmarks", "datasets"]
 KINDS: tuple[Kind, ...] = ("methods", "benchmarks", "datasets")
+ADAPTERS = {"hear": "unlabeled.hear"}
+"""Names `prefix:MODULE` lead to a module of anybody's, through an adapter of ours."""
 ATTRIBUTE = {"methods": "METHOD", "benchmarks": "BENCHMARK", "datasets": "DATASET"}
 
 
@@ -34,11 +36,19 @@ class Plugin:
     module: str
     attribute: str
     distribution: str
+    adapter: str = ""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that a code key starts at."""
+        return (self.module, self.adapter) if self.adapter else (self.module,)
 
     def load(self) -> Any:
         """Import the module and return the object; a class is called without arguments."""
         try:
             found: Any = importlib.import_module(self.module)
+            if self.adapter:
+                return importlib.import_module(self.adapter).method(self.module)
             for part in self.attribute.split("."):
                 found = getattr(found, part)
             plugin = found() if isinstance(found, type) else found
@@ -125,6 +135,10 @@ def find(kind: Kind, name: str) -> Plugin:
     WrongCall : no such name; the near ones are listed.
     """
     known = _plugins(kind)[0]
+    prefix, _, module = name.partition(":")
+    if kind == "methods" and prefix in ADAPTERS and module:
+        top = packages_distributions().get(module.partition(".")[0], ["no distribution"])
+        return Plugin(kind, name, module, "", top[0], ADAPTERS[prefix])
     if name not in known:
         raise unknown(kind[:-1], name, known)
     return known[name]

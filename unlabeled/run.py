@@ -58,8 +58,10 @@ class Resolved:
     def id(self) -> str:
         """File name of the record."""
         spec = self.plan.spec
-        variant = "".join(c if c.isalnum() else "-" for c in spec.variant)
-        parts = [spec.benchmark, spec.method, variant, spec.preset, f"s{spec.seed}", self.key[:10]]
+        method, variant = (
+            "".join(c if c.isalnum() or c == "_" else "-" for c in t) for t in (spec.method, spec.variant)
+        )
+        parts = [spec.benchmark, method, variant, spec.preset, f"s{spec.seed}", self.key[:10]]
         return "-".join(part for part in parts if part)
 
 
@@ -73,9 +75,11 @@ def evaluate(
     preset: str = "mini",
     variant: str = "",
     settings: Mapping[str, Any] | None = None,
+    point: str = "",
     seed: int = 0,
     limit: int | None = None,
     device: str = "auto",
+    rate: int | None = None,
     store: Store | str | Path | None = None,
     keep: Keep = "none",
     overwrite: Overwrite = "missing",
@@ -85,12 +89,14 @@ def evaluate(
 
     Parameters
     ----------
-    method : id of a registered method, or an object that satisfies `contracts.Method`.
+    method : id of a registered method, `hear:MODULE`, an object that satisfies `contracts.Method`, or a bare
+        `torch.nn.Module` from waves to features (give `rate`, the Hz of its waves).
     benchmark : id of a registered benchmark.
     data : data root, `world:PRESET:SEED`, or None for the generated world at this preset and seed.
     pretrain_data : data for methods that learn before the benchmark.
     recipe : named variant of the protocol; None for the first one that fits the method's roles.
     preset, variant, settings : size of the method, its named network, changed preset fields.
+    point : where an encoder is read, if not where the recipe says; a deviation.
     limit : keep the first N items per class and split; the run is labelled subset.
     device : `auto`, `cpu` or `cuda`.
     store : folder of records (default `./.unlabeled`).
@@ -103,9 +109,14 @@ def evaluate(
     WrongCall, BadData, UnlabeledError : what, where and what to do; finished units are kept.
     """
     watch = watch or Watch()
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(method, torch.nn.Module):
+        from unlabeled import bare
+
+        method = bare.wrap(method, rate)
     made = plan.make(
-        method, benchmark, data=data, recipe=recipe, preset=preset, variant=variant, settings=settings, seed=seed,
-        limit=limit,
+        method, benchmark, data=data, recipe=recipe, preset=preset, variant=variant, settings=settings, point=point,
+        seed=seed, limit=limit,
     )  # fmt: skip
     if pretrain_data is not None:
         raise WrongCall(f"{made.method.id} learns nothing before the benchmark", "leave --pretrain-data out")
@@ -332,6 +343,8 @@ def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, wa
     rng = Rng(made.spec.seed)
     net = made.method.build(made.values, rng.under("init"))
     role = made.method.adapt(net if net is None else net.to(device), made.values)
+    if "chance" not in made.method.roles:
+        role = made.benchmark.prepare(role, data, made.recipe)
     for done, unit in enumerate(units):
         watch.step(f"{made.spec.benchmark} {made.spec.method}", done, len(units))
         if unit in journal.done:
@@ -428,6 +441,9 @@ def _deviations(made: Plan) -> tuple[str, ...]:
     presets = made.method.variants[made.spec.variant] if made.spec.variant else made.method.presets
     usual = presets[made.spec.preset]
     changed = [f"setting {name}={value} (preset: {getattr(usual, name)})" for name, value in made.spec.settings]
+    given = made.benchmark.recipes[made.spec.recipe]
+    if made.recipe.point != given.point:
+        changed.append(f"point {made.recipe.point} (recipe: {given.point})")
     return (*changed, *(f"constant not checked in the paper: {name}" for name in made.recipe.unverified))
 
 
