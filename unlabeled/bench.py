@@ -25,7 +25,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from unlabeled.datasets.decode import sound
 from unlabeled.errors import UnlabeledError
 from unlabeled.streams import stream
+from unlabeled.training.signals.mel import log_mel_spectrogram
 from unlabeled.training.signals.mfcc import mfcc as our_mfcc
+from unlabeled.training.signals.spectra import Padding
 
 RATE, SECONDS, CLIPS = 44_100, 5, 8
 FEWEST_ROUNDS = 3
@@ -96,13 +98,13 @@ def peer_package(name: str) -> Any:
         ) from fault
 
 
-# ---------------------------------------------------------------- MFCC and decoding
+# ---------------------------------------------------------------- sound: MFCC, log-mel, decoding
 
 
-def clips() -> np.ndarray:
-    """`(8, 220500)` float32: five-second clips of fading tones in noise, 44.1 kHz."""
+def clips(rate: int = RATE) -> np.ndarray:
+    """`(8, 5 * rate)` float32: five-second clips of fading tones in noise."""
     rng = stream(0, "bench", "mfcc")
-    seconds = np.arange(RATE * SECONDS) / RATE
+    seconds = np.arange(rate * SECONDS) / rate
     pitches, fades = rng.uniform(100, 8000, (CLIPS, 1)), rng.uniform(0.2, 3, (CLIPS, 1))
     tones = np.sin(2 * np.pi * pitches * seconds) * np.exp(-fades * seconds)
     return (0.4 * tones + 0.02 * rng.standard_normal(tones.shape)).astype(np.float32)
@@ -141,6 +143,36 @@ def mfcc(seconds_budget: float) -> list[Row]:
     ]
 
 
+def logmel(seconds_budget: float) -> list[Row]:
+    """Log-mel of decoded clips against `librosa.feature.melspectrogram` and `power_to_db`, both of float32.
+
+    librosa builds its filters in every call, ours are kept between calls.
+    """
+    librosa = peer_package("librosa")
+    waves = clips(22_050)
+    sizes: tuple[int, int, int, int, Padding] = (22_050, 1024, 512, 60, "reflect")
+
+    def peer() -> np.ndarray:
+        names = dict(zip(("sr", "n_fft", "hop_length", "n_mels", "pad_mode"), sizes, strict=True))
+        return np.stack([librosa.power_to_db(librosa.feature.melspectrogram(y=wave, **names)) for wave in waves])
+
+    def one_by_one() -> np.ndarray:
+        return np.stack([log_mel_spectrogram(torch.from_numpy(wave[None]), *sizes)[0].numpy() for wave in waves])
+
+    def batched() -> np.ndarray:
+        return log_mel_spectrogram(torch.from_numpy(waves), *sizes).numpy()
+
+    with one_thread():
+        alone, batch, theirs = interleaved([one_by_one, batched, peer], seconds_budget)
+        wanted = peer()
+        differences = [float(np.abs(ours() - wanted).max()) for ours in (one_by_one, batched)]
+    version = f"librosa {librosa.__version__} feature.melspectrogram, power_to_db"
+    return [
+        _row("log-mel, 60 bands, one clip a call", alone, theirs, CLIPS, version, differences[0]),
+        _row(f"log-mel, 60 bands, batches of {CLIPS}", batch, theirs, CLIPS, version, differences[1]),
+    ]
+
+
 def _row(what: str, ours: list[float], peer: list[float], clips_a_call: int, version: str, difference: float) -> Row:
     us, them = clips_a_call / median(ours), clips_a_call / median(peer)
     return Row(what, us, them, us / them, version, difference, len(ours), "clips/s")
@@ -148,7 +180,7 @@ def _row(what: str, ours: list[float], peer: list[float], clips_a_call: int, ver
 
 # ---------------------------------------------------------------- output
 
-BENCHES: dict[str, Callable[[float], list[Row]]] = {"mfcc": mfcc}
+BENCHES: dict[str, Callable[[float], list[Row]]] = {"mfcc": mfcc, "logmel": logmel}
 
 
 def table(rows: Sequence[Row]) -> str:

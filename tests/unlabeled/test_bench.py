@@ -21,6 +21,14 @@ def test_both_sides_of_the_mfcc_bench_agree():
     assert len(text.splitlines()) == 5 and "batches of 8" in text and "librosa" in text
 
 
+def test_both_sides_of_the_log_mel_bench_agree():
+    rows = bench.BENCHES["logmel"](0.1)
+    assert [row.what.split(", ")[-1] for row in rows] == ["one clip a call", "batches of 8"]
+    for row in rows:
+        # In float32 both sides round; 80 dB below the maximum that is seen.
+        assert row.ours > 0 and row.difference < 0.05 and row.peer_version.startswith("librosa 0.")
+
+
 def test_sides_are_called_in_turn_and_the_first_call_is_not_counted():
     calls = []
     times = bench.interleaved([lambda: calls.append("a"), lambda: calls.append("b")], 0)
