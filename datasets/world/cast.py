@@ -230,3 +230,21 @@ SCENES: tuple[Scene, ...] = tuple(
     Scene(number, f"scene{number}", (first, second), saturation, cell, band, swing_hz, swing)
     for number, (first, second, saturation, cell, band, swing_hz, swing) in enumerate(_SCENES)
 )
+
+TYPICAL: tuple[tuple[int, int, int, int], ...] = (
+    (10, 15, 17, 19),
+    (0, 3, 8, 16),
+    (6, 10, 13, 14),
+    (8, 13, 15, 18),
+    (4, 5, 9, 12),
+    (2, 11, 12, 19),
+    (1, 2, 6, 17),
+    (3, 5, 7, 18),
+    (7, 9, 11, 16),
+    (0, 1, 4, 14),
+)
+"""Numbers of the kinds that are heard in each scene, where a set is about scenes.
+
+Drawn once from `stream(1, "cast", "typical")` and improved by swaps: each of the first 20 kinds is typical
+of two scenes, two scenes share one kind at most, and the kinds of a scene are of four voice families.
+"""

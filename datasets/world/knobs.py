@@ -61,3 +61,55 @@ class Esc50Knobs:
 
 
 ESC50 = Esc50Knobs()
+
+
+@dataclass(frozen=True)
+class Dcase2013Size:
+    """One preset of `dcase2013`: `clips` is the number for each scene, in either set; `rate` in Hz."""
+
+    clips: int
+    seconds: float
+    rate: int
+
+
+@dataclass(frozen=True)
+class Dcase2013Knobs:
+    """Ranges are those of uniform draws, none of which depends on the class.
+
+    voices        : number of distant voices, both ends included
+    snr_db        : each voice over the ambience, power of the voice over its active stretch
+    pitch_octaves : as in `esc50`
+    active        : share of the clip in which events of a voice start
+    reverb_s      : time constant of the reverberation of the voices
+    pan           : angle of a voice to either side; at pi / 4 it is heard in one channel alone
+    width         : angle between the two channels of the ambience: 0 is mono, pi / 4 unlike channels
+    channel_db    : standard deviation of the random gain at six frequencies, the same for both channels
+    fade_s        : fade at either end of a clip
+    balance_db    : level of the left over the right channel of the finished clip
+    level_db      : RMS of the finished clip, dB of full scale
+    peak_db       : largest peak that the limiter lets through, dB over the RMS
+    """
+
+    version: str = "dcase2013@w0"
+    voices: tuple[int, int] = (2, 4)
+    snr_db: tuple[float, float] = (-8.0, 2.0)
+    pitch_octaves: float = 0.8
+    active: tuple[float, float] = (0.3, 1.0)
+    reverb_s: tuple[float, float] = (0.15, 0.5)
+    pan: float = 0.4
+    width: tuple[float, float] = (0.15, 0.6)
+    channel_db: tuple[float, float] = (2.0, 4.0)
+    fade_s: float = 1.0
+    balance_db: tuple[float, float] = (-3.0, 3.0)
+    level_db: tuple[float, float] = (-27.0, -20.0)
+    peak_db: tuple[float, float] = (14.0, 17.5)
+    sizes: Mapping[str, Dcase2013Size] = field(
+        default_factory=lambda: {
+            "nano": Dcase2013Size(clips=2, seconds=3.0, rate=8000),
+            "mini": Dcase2013Size(clips=6, seconds=5.0, rate=8000),
+            "small": Dcase2013Size(clips=10, seconds=30.0, rate=22050),
+        }
+    )
+
+
+DCASE2013 = Dcase2013Knobs()

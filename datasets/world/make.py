@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from unlabeled import streams
-from unlabeled.datasets.world import cast, esc50, files, knobs, voices
+from unlabeled.datasets.world import cast, dcase2013, esc50, files, knobs, voices
 from unlabeled.datasets.world.build import Order, build, finished
 from unlabeled.datasets.world.files import WorldFile
 from unlabeled.datasets.world.manifest import generator_hash
@@ -44,7 +44,15 @@ SETS: dict[str, WorldSet] = {
         items=esc50.items,
         files=esc50.files,
         tables=esc50.tables,
-    )
+    ),
+    "dcase2013": WorldSet(
+        folder="DCASE2013",
+        knobs=knobs.DCASE2013,
+        modules=(streams, cast, voices, files, dcase2013),
+        items=dcase2013.items,
+        files=dcase2013.files,
+        tables=dcase2013.tables,
+    ),
 }
 
 

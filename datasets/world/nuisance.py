@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from unlabeled.datasets.world import esc50
+from unlabeled.datasets.world import dcase2013, esc50
 
 CREST_FACTOR = "crest factor"
 """Allowed up to 2.5 times chance: impulsive kinds are impulsive."""
@@ -167,3 +167,40 @@ def band_levels(samples: np.ndarray, rate: int) -> tuple[float, ...]:
     band = np.searchsorted(edges, fft.rfftfreq(frame, 1.0 / rate)) - 1
     levels = np.stack([10.0 * np.log10(power[:, band == b].sum(axis=1) + 1e-12) for b in range(BANDS)], axis=1)
     return (*levels.mean(axis=0), *levels.std(axis=0))
+
+
+# ---------------------------------------------------------------- the nuisances of dcase2013
+
+
+def dcase2013_samples(folder: Path, preset: str, seed: int) -> Samples:
+    """Nuisances of a finished `dcase2013`, from its files alone.
+
+    Development and test set are two folds here: each is tested by the other, since one direction alone
+    would leave half of the few clips untested.
+    """
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    clips = dcase2013.items(preset, seed)
+    for clip in clips:
+        file = folder / clip.name
+        samples, rate = soundfile.read(file)
+        for name, value in from_stereo(samples, rate).items():
+            rows.setdefault(name, []).append(value)
+        rows.setdefault("file number", []).append((float(clip.number),))
+        rows.setdefault("file bytes", []).append((float(file.stat().st_size),))
+    return Samples(
+        {name: np.array(values) for name, values in rows.items()},
+        np.array([clip.scene for clip in clips]),
+        np.array([1 + dcase2013.SETS.index(clip.part) for clip in clips]),
+    )
+
+
+def from_stereo(samples: np.ndarray, rate: int) -> dict[str, tuple[float, ...]]:
+    """Nuisances that a finished clip `(n, 2)` shows: level, left over right and middle over side, in dB; seconds."""
+    left, right = np.mean(samples**2, axis=0)
+    middle, side = np.mean(samples.sum(axis=1) ** 2), np.mean(np.diff(samples, axis=1) ** 2)
+    return {
+        "RMS": (10.0 * np.log10((left + right) / 2.0),),
+        "stereo balance": (10.0 * np.log10(left / right),),
+        "stereo width": (10.0 * np.log10(middle / side),),
+        "duration": (len(samples) / rate,),
+    }

@@ -175,8 +175,7 @@ def _resonate(source: np.ndarray, event: Event) -> np.ndarray:
 def record(dry: np.ndarray, rate: int, reverb_s: float, channel_sd: float, rng: np.random.Generator) -> np.ndarray:
     """A dry voice in a room, through a recording channel, as long as it was.
 
-    Room: exponential reverberation with time constant `reverb_s`. Channel: gains N(0, channel_sd) dB at
-    six frequencies, straight lines on a log-frequency axis between them.
+    Room: exponential reverberation with time constant `reverb_s`. Channel: as `channel` draws it.
     """
     tail = round(4.0 * reverb_s * rate)
     time = np.arange(tail) / rate
@@ -185,10 +184,17 @@ def record(dry: np.ndarray, rate: int, reverb_s: float, channel_sd: float, rng: 
     room[0] = 1.0
     size = fft.next_fast_len(len(dry) + tail, real=True)
     hertz = fft.rfftfreq(size, 1.0 / rate)
-    knots = rng.normal(0.0, channel_sd, len(CHANNEL_HZ))
-    gain_db = np.interp(np.log(np.maximum(hertz, 1.0)), np.log(CHANNEL_HZ), knots)
-    spectrum = fft.rfft(dry, size) * fft.rfft(room, size) * 10.0 ** (gain_db / 20.0) * fade_out(hertz)
+    spectrum = fft.rfft(dry, size) * fft.rfft(room, size) * channel(hertz, channel_sd, rng) * fade_out(hertz)
     return fft.irfft(spectrum, size)[: len(dry)]
+
+
+def channel(hertz: np.ndarray, channel_sd: float, rng: np.random.Generator) -> np.ndarray:
+    """Gain of a random recording channel at each of these frequencies.
+
+    N(0, channel_sd) dB at six frequencies, straight lines on a log-frequency axis between them.
+    """
+    knots = rng.normal(0.0, channel_sd, len(CHANNEL_HZ))
+    return 10.0 ** (np.interp(np.log(np.maximum(hertz, 1.0)), np.log(CHANNEL_HZ), knots) / 20.0)
 
 
 def ambience(scene: Scene, samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:

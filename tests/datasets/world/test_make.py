@@ -231,4 +231,4 @@ def test_ensure_has_a_root_for_each_request(root, tmp_path):
 
 
 def test_sets_are_listed_with_their_official_folder():
-    assert {name: made.folder for name, made in SETS.items()} == {"esc50": "ESC-50"}
+    assert {name: made.folder for name, made in SETS.items()} == {"esc50": "ESC-50", "dcase2013": "DCASE2013"}
