@@ -18,6 +18,7 @@ import soxr
 import torch
 
 from unlabeled.benchmarks.metrics import accuracy, voting
+from unlabeled.benchmarks.probes import linear_svm
 from unlabeled.datasets.decode import sound
 from unlabeled.intervals import wilson
 from unlabeled.training.signals import cutting, l3, openl3, piczak, soundnet
@@ -224,6 +225,25 @@ def piczak_votes(given: dict) -> dict:
     }
 
 
+def support_vectors(given: dict) -> dict:
+    assert given == {
+        "X_train": "lcg_matrix(53,45,6) + 0.35*onehot(label)@lcg_matrix(54,3,6)",
+        "X_test": "lcg_matrix(55,4,6)",
+    }
+    labels = np.arange(45) % 3
+    train = generators.matrix(53, 45, 6) + 0.35 * generators.matrix(54, 3, 6)[labels]
+    test = generators.matrix(55, 4, 6)
+    results = {}
+    for name, C in (("C=0.01", 0.01), ("C=1.0", 1.0)):
+        machine = linear_svm.fit(train, labels, C, seed=0)
+        results[name] = {
+            "decision": linear_svm.decision(machine, test, 3),
+            "coef": machine.coef_,
+            "intercept": machine.intercept_,
+        }
+    return results
+
+
 def intervals(given: dict) -> dict:
     return {"k_n_low_high": [[k, n, *wilson(k, n)] for k, n in given["pairs"]]}
 
@@ -253,6 +273,7 @@ BUILT: dict[str, Callable[[dict], dict]] = {
     "cls/fold_mean": folds,
     "cls/mean_score_vote": mean_scores,
     "cls/piczak_votes": piczak_votes,
+    "cls/linear_svm_l2loss": support_vectors,
     "stat/wilson": intervals,
 }
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from unlabeled.errors import BadData, WrongCall
-from unlabeled.training.signals import l3, openl3
+from unlabeled.training.signals import l3, mel, openl3
 
 
 def plain(wave: np.ndarray) -> np.ndarray:
@@ -43,6 +43,16 @@ def test_dtype_device_and_company_are_of_no_account(device):
         assert exact.device == waves.device and (exact.dtype, single.dtype) == (torch.float64, torch.float32)
         torch.testing.assert_close(front_end(waves[1:2]), exact[1:2])
         assert (single.double() - exact).abs().max() < 0.05
+
+
+def test_losses_on_these_inputs_have_gradients():
+    waves = torch.randn(1, 1200, generator=torch.Generator().manual_seed(9), dtype=torch.float64, requires_grad=True)
+    for front_end in (
+        l3.log_spectrogram,
+        openl3.linear,
+        lambda w: mel.log_mel_spectrogram(w, 8000, 256, 128, 20, "reflect"),
+    ):
+        assert torch.autograd.gradcheck(lambda w, f=front_end: f(w).square().mean(), waves, fast_mode=True, atol=1e-4)
 
 
 def test_windows_of_a_file():
