@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from unlabeled.contracts import Label, LabelKind, Memo, Problem, SoundItem, Survey
-from unlabeled.datasets import _folders
+from unlabeled.datasets import _folders, _sounds
 from unlabeled.datasets.decode import sound
 from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
@@ -87,11 +85,15 @@ def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None
     world = manifest.read(folder)
     present = tuple(item for item in listing.items if item.path.is_file())
     found = _counts(present)
-    kept = _first(present, limit)
-    facts, bad_files = _examine(kept, memo)
-    usual = Counter(fact["rate"] for fact in facts.values()).most_common(1)
-    rate = RATE if world is None or not usual else usual[0][0]
-    problems = [*listing.problems, *bad_files, *_leaks(listing.items), *_facts_problems(kept, facts, rate)]
+    kept = _sounds.first_of_each(present, limit)
+    facts, bad_files = _sounds.examine(kept, memo)
+    rate = _sounds.working_rate(facts, RATE, generated=world is not None)
+    problems = [
+        *listing.problems,
+        *bad_files,
+        *_leaks(listing.items),
+        *_sounds.odd_clips(kept, facts, rate, channels=1),
+    ]
     hashes = [(item.id, str(facts[item.id]["sha256"])) for item in kept if item.id in facts]
     content = _folders.content_root(hashes)
     if world is None:
@@ -99,14 +101,9 @@ def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None
         label = _label(official, listing, found, content, facts, bool(bad_files))
     else:
         expected = {**found, "clips": len(listing.items)}
-        problems += _differs(world, hashes)
-        label = Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
-    if any(problem.fatal and problem.kind != "missing file" for problem in problems):
-        label = Label(("broken",), "broken")
-    elif limit is not None:
-        kinds = [kind for kind in label.kinds if kind not in ("official", "subset")]
-        text = f"{label.text}, first {limit} of each class and fold ({len(kept)} clips)"
-        label = Label((*kinds, "subset"), text)
+        problems += _sounds.changed_files(world, [(f"audio/{name}", digest) for name, digest in hashes])
+        label = _sounds.world_label(world)
+    label = _sounds.settle(label, problems, limit, len(kept))
     sizes = [f"{item.id} {item.path.stat().st_size}" for item in present]
     return Survey(
         dataset=official.id,
@@ -223,41 +220,7 @@ def _order(item: SoundItem) -> tuple[int, str]:
     return item.target, item.path.name
 
 
-def _first(items: tuple[SoundItem, ...], limit: int | None) -> tuple[SoundItem, ...]:
-    if limit is None:
-        return items
-    seen: Counter[tuple[int, int]] = Counter()
-    kept = []
-    for item in items:
-        seen[item.target, item.fold] += 1
-        if seen[item.target, item.fold] <= limit:
-            kept.append(item)
-    return tuple(kept)
-
-
 # ---------------------------------------------------------------- checks
-
-
-def look_into(file: Path) -> dict[str, Any]:
-    """Decode a clip once: its hash, rate, channels, frames, and whether it is all zeros."""
-    clip = sound.read(file)
-    return {
-        "sha256": _folders.sha256(file),
-        "rate": clip.rate,
-        "channels": clip.samples.shape[0],
-        "frames": clip.samples.shape[1],
-        "silent": not np.any(clip.samples),
-    }
-
-
-def _examine(items: tuple[SoundItem, ...], memo: Memo) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    facts, problems = {}, []
-    for item in items:
-        try:
-            facts[item.id] = memo(item.path, look_into)
-        except BadData as fault:
-            problems.append(Problem("unreadable file", item.id, fault.what))
-    return facts, problems
 
 
 def _counts(items: tuple[SoundItem, ...]) -> dict[str, int]:
@@ -289,40 +252,12 @@ def _leaks(items: tuple[SoundItem, ...]) -> list[Problem]:
     return problems
 
 
-def _facts_problems(items: tuple[SoundItem, ...], facts: Mapping[str, Mapping[str, Any]], rate: int) -> list[Problem]:
-    problems = []
-    for item in items:
-        fact = facts.get(item.id)
-        if fact is None:
-            continue
-        if fact["silent"]:
-            text = "every sample is zero; it is scored like any other clip"
-            problems.append(Problem("silent clip", item.id, text, fatal=False))
-        if fact["channels"] != 1:
-            text = f"{fact['channels']} channels; their mean is used"
-            problems.append(Problem("several channels", item.id, text, fatal=False))
-        if fact["rate"] != rate:
-            text = f"{fact['rate']} Hz; it is resampled to {rate} Hz"
-            problems.append(Problem("another rate", item.id, text, fatal=False))
-    return problems
-
-
-def _differs(world: manifest.Manifest, hashes: list[tuple[str, str]]) -> list[Problem]:
-    """Files of a generated set whose bytes are not those of its manifest."""
-    known = {entry.path: entry.sha256 for entry in world.files}
-    return [
-        Problem("changed file", name, "its bytes are not those that MANIFEST.json names")
-        for name, digest in hashes
-        if known.get(f"audio/{name}") != digest
-    ]
-
-
 def _label(
     official: Official,
     listing: _Listing,
     found: Mapping[str, int],
     content: str,
-    facts: Mapping[str, Mapping[str, Any]],
+    facts: _sounds.Facts,
     unreadable: bool,
 ) -> Label:
     """Official, altered or subset, by counts, lists and content."""

@@ -1,0 +1,105 @@
+"""What the readers of labelled sound share: looking into files, what is odd about them, the label's last word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlabeled.contracts import Label, Memo, Problem, SoundItem
+from unlabeled.datasets import _folders
+from unlabeled.datasets.decode import sound
+from unlabeled.datasets.world import manifest
+from unlabeled.errors import BadData
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""What `look_into` found, by item id; a file that cannot be read has none."""
+
+
+def look_into(file: Path) -> dict[str, Any]:
+    """Decode a clip once: its hash, rate, channels, frames, and whether it is all zeros."""
+    clip = sound.read(file)
+    return {
+        "sha256": _folders.sha256(file),
+        "rate": clip.rate,
+        "channels": clip.samples.shape[0],
+        "frames": clip.samples.shape[1],
+        "silent": not np.any(clip.samples),
+    }
+
+
+def examine(items: Sequence[SoundItem], memo: Memo) -> tuple[Facts, list[Problem]]:
+    """Facts of every file that can be read, and a problem for every one that cannot."""
+    facts, problems = {}, []
+    for item in items:
+        try:
+            facts[item.id] = memo(item.path, look_into)
+        except BadData as fault:
+            problems.append(Problem("unreadable file", item.id, fault.what))
+    return facts, problems
+
+
+def working_rate(facts: Facts, official: int, generated: bool) -> int:
+    """The rate that clips are brought to: the official one; in a generated set the one that most clips have."""
+    usual = Counter(fact["rate"] for fact in facts.values()).most_common(1)
+    return usual[0][0] if generated and usual else official
+
+
+def odd_clips(items: Sequence[SoundItem], facts: Facts, rate: int, channels: int) -> list[Problem]:
+    """Clips that are silent, or have another rate or number of channels than the set: told, not refused."""
+    problems = []
+    for item in items:
+        fact = facts.get(item.id)
+        if fact is None:
+            continue
+        if fact["silent"]:
+            text = "every sample is zero; it is scored like any other clip"
+            problems.append(Problem("silent clip", item.id, text, fatal=False))
+        if fact["channels"] > channels:
+            text = f"{fact['channels']} channels; their mean is used"
+            problems.append(Problem("several channels", item.id, text, fatal=False))
+        elif fact["channels"] < channels:
+            text = f"the clips of this set have {channels} channels"
+            problems.append(Problem("one channel", item.id, text, fatal=False))
+        if fact["rate"] != rate:
+            text = f"{fact['rate']} Hz; it is resampled to {rate} Hz"
+            problems.append(Problem("another rate", item.id, text, fatal=False))
+    return problems
+
+
+def changed_files(world: manifest.Manifest, hashes: Sequence[tuple[str, str]]) -> list[Problem]:
+    """Files of a generated set whose `(path, sha256)` is not that of its manifest."""
+    known = {entry.path: entry.sha256 for entry in world.files}
+    text = "its bytes are not those that MANIFEST.json names"
+    return [Problem("changed file", path, text) for path, digest in hashes if known.get(path) != digest]
+
+
+def first_of_each(items: tuple[SoundItem, ...], limit: int | None) -> tuple[SoundItem, ...]:
+    """The first `limit` items of each class and fold, all where there is no limit."""
+    if limit is None:
+        return items
+    seen: Counter[tuple[int, int]] = Counter()
+    kept = []
+    for item in items:
+        seen[item.target, item.fold] += 1
+        if seen[item.target, item.fold] <= limit:
+            kept.append(item)
+    return tuple(kept)
+
+
+def world_label(world: manifest.Manifest) -> Label:
+    """The label of a generated set."""
+    return Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
+
+
+def settle(label: Label, problems: Sequence[Problem], limit: int | None, kept: int) -> Label:
+    """Broken where something is wrong beyond missing files, a subset where a limit left clips out."""
+    if any(problem.fatal and problem.kind != "missing file" for problem in problems):
+        return Label(("broken",), "broken")
+    if limit is None:
+        return label
+    kinds = [kind for kind in label.kinds if kind not in ("official", "subset")]
+    return Label((*kinds, "subset"), f"{label.text}, first {limit} of each class and fold ({kept} clips)")
