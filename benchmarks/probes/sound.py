@@ -55,7 +55,7 @@ class WholeClip:
 class StepWindows:
     """SoundNet's scoring: windows over the steps of a layer, linear SVM, mean decision value of the clip.
 
-    The clip is looped to `sound_s` (None: taken as it is), encoded whole, and every run of
+    The clip is looped to `sound_s`, encoded whole, and every run of
     `ceil(window_s / sound_s * steps)` steps is one row. Gain 512 as in the released scoring scripts
     (Aytar et al. 2016; `eval_esc50.lua`, `eval_dcase.lua`).
     """

@@ -202,7 +202,7 @@ def test_wrong_calls(nano, store, tmp_path):
         evaluate(nano, store, settings={"sharp": "1"})
     with pytest.raises(WrongCall, match="float is expected"):
         evaluate(nano, store, settings={"sharpness": "high"})
-    with pytest.raises(WrongCall, match="needs data"):
+    with pytest.raises(BadData, match="needs data"):
         evaluate(None, store, preset="paper")
     with pytest.raises(WrongCall, match="world is named"):
         evaluate("world:huge:1", store)
