@@ -260,7 +260,8 @@ def lines(comparison: Comparison, most: int = 10) -> list[str]:
 def _described(record: Record) -> str:
     spec = record.spec
     settings = [f"{name}={value}" for name, value in (spec.get("settings") or {}).items()]
-    words = [spec["method"], spec.get("variant"), spec["preset"], f"seed {spec['seed']}", *settings]
+    point = f"point {spec['point']}" if spec.get("point") else ""
+    words = [spec["method"], spec.get("variant"), spec["preset"], f"seed {spec['seed']}", point, *settings]
     return f"{', '.join(str(word) for word in words if word)} ({record.id})"
 
 
