@@ -64,22 +64,25 @@ class ClipClassification(ABC):
 
     def chance(self, unit: str, data: Survey) -> Outcome:
         """One in as many as there are classes."""
-        n = len(self.split(unit, data)[1]) if data.items else data.found["clips"] // len(self.units(data))
+        without_files = data.layout == "none"
+        n = data.found["clips"] // len(self.units(data)) if without_files else len(self.split(unit, data)[1])
         return Outcome(n, {"accuracy": 1 / len(data.classes)})
 
     def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey) -> Scores:
         """Mean of the units' accuracies, population deviation over units, Wilson interval on the pooled clips."""
-        units = np.array([outcome.values["accuracy"] for outcome in outcomes.values()])
-        n = sum(outcome.n for outcome in outcomes.values())
-        mean, spread = float(units.mean()), float(units.std())
+        n = [outcome.n for outcome in outcomes.values()]
         if any("correct" not in outcome.values for outcome in outcomes.values()):
-            return Scores({"accuracy": Score(mean, n, spread=spread)}, {"classes": list(data.classes)})
-        right = sum(outcome.values["correct"] for outcome in outcomes.values())
+            units = np.array([outcome.values["accuracy"] for outcome in outcomes.values()])
+            chance = Score(float(units.mean()), sum(n), spread=float(units.std()))
+            return Scores({"accuracy": chance}, {"classes": list(data.classes)})
+        right = [outcome.values["correct"] for outcome in outcomes.values()]
+        found = accuracy.fold_mean(right, n)
         table = np.sum([outcome.values["confusion"] for outcome in outcomes.values()], axis=0)
         breakdown = {
             "classes": list(data.classes),
             "per_class_recall": accuracy.per_class_recall(table),
             "confusion": table.tolist(),
         }
-        score = Score(mean, n, wilson(right, n), "Wilson 95 %, pooled clips", spread)
+        interval = wilson(sum(right), sum(n))
+        score = Score(found.mean, sum(n), interval, "Wilson 95 %, pooled clips", found.std)
         return Scores({"accuracy": score}, breakdown)

@@ -62,6 +62,7 @@ class RandomForest(Method):
     roles = frozenset({"classifier"})
     home = ("esc50", "esc10")
     supervision = "labels"
+    exact_with = {"scikit-learn": "1.9.1"}
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset(trees=20)}
 
     def adapt(self, net: None, preset: Preset) -> ForestClassifier:

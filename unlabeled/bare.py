@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +31,6 @@ class Bare(Method):
         self.id = f"module:{type(module).__name__}"
         self.presets = {name: Preset(rate) for name in ("nano", "mini", "small", "paper")}
         self.module = module.eval()
-        # Two modules of one class are told apart by what they hold.
-        self.weights = _hash(module)
         self.code = tuple(sorted({type(part).__module__ for part in module.modules()} - _of_torch(module)))
 
     def build(self, preset: Preset, rng: Any) -> nn.Module:
@@ -75,15 +72,6 @@ def wrap(module: nn.Module, rate: int | None) -> Bare:
     if not rate or rate < 1:
         raise WrongCall("a bare module needs the rate of its waves", "call evaluate(module, ..., rate=16_000)")
     return Bare(module, rate)
-
-
-def _hash(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.ndim else b"")
-        digest.update(repr(tensor.tolist()).encode() if not tensor.ndim else b"")
-    return digest.hexdigest()
 
 
 def _of_torch(module: nn.Module) -> set[str]:

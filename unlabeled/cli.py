@@ -17,6 +17,8 @@ from unlabeled import registry
 from unlabeled.errors import Exit, UnlabeledError, WrongCall
 
 if TYPE_CHECKING:
+    from io import TextIOWrapper
+
     from unlabeled.records import Record
 
 app = typer.Typer(
@@ -27,7 +29,9 @@ app = typer.Typer(
     "the field.\n\nStart with [bold]unlabeled run-all[/]: nothing has to be downloaded.",
 )
 datasets_app = typer.Typer(no_args_is_help=True, help="Check a data set on disk, or learn how to get one.")
+new_app = typer.Typer(no_args_is_help=True, help="Begin a plug-in of your own.")
 app.add_typer(datasets_app, name="datasets")
+app.add_typer(new_app, name="new")
 
 
 class OverwriteChoice(StrEnum):
@@ -45,6 +49,12 @@ class FormatChoice(StrEnum):
     md = "md"
     csv = "csv"
     latex = "latex"
+
+
+class ExportChoice(StrEnum):
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
 
 
 class ListChoice(StrEnum):
@@ -84,7 +94,10 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         keep: Annotated[KeepChoice, typer.Option(help="Store class scores for pictures.")] = KeepChoice.none,
         overwrite: Annotated[
             OverwriteChoice,
-            typer.Option(help="missing: compute what has no record; always: anew; never: take any old record."),
+            typer.Option(
+                help="missing: compute what has no record of this code; always: anew; never: take a record of older "
+                "code too, compute only where there is none."
+            ),
         ] = OverwriteChoice.missing,
         dry_run: DryRun = False,
         as_json: AsJson = False,
@@ -134,7 +147,7 @@ def _settings(pairs: list[str]) -> dict[str, str]:
 
 def _seeds(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() for part in parts) or len(set(parts)) != len(parts):
+    if not all(part.isascii() and part.isdecimal() for part in parts) or len(set(parts)) != len(parts):
         raise WrongCall(f"--seeds {text}", "give different whole numbers separated by commas, such as 11,12,13")
     return [int(part) for part in parts]
 
@@ -215,7 +228,7 @@ def list_names(what: ListChoice) -> None:
 def show(
     name: str,
     store: StoreFolder = STORE,
-    out: Annotated[Path, typer.Option(help="Folder for the pictures of a run.")] = Path("pictures"),
+    out: Annotated[Path | None, typer.Option(help="Draw the pictures of a run into this folder.")] = None,
 ) -> None:
     """Tell what is known of a system, benchmark, data set, table or run; draw a run's pictures."""
     from unlabeled import pages, published, screen
@@ -229,7 +242,7 @@ def show(
         return
     record, file = found
     screen.show_record(record, pages.verdicts(record), str(file))
-    if "confusion" in record.breakdown:
+    if out is not None and "confusion" in record.breakdown:
         from unlabeled import pictures
 
         drawn = pictures.confusion(record, out / f"{record.id}-confusion.png")
@@ -268,6 +281,74 @@ def leaderboard(
     if differences or (strict and stale):
         raise typer.Exit(Exit.OTHER)
     screen.out.print("leaderboard.md is what the records say" + (f"; {len(stale)} stale records" if stale else ""))
+
+
+# ---------------------------------------------------------------- records and methods
+
+
+@app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(metavar="RUN")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN")],
+    store: StoreFolder = STORE,
+    items: Annotated[int, typer.Option(help="How many of the items on which they differ are named.")] = 10,
+) -> None:
+    """Compare two runs item by item: exact McNemar test, or paired bootstrap; the items on which they differ."""
+    from unlabeled import compare as compare_module
+    from unlabeled import pages, screen
+
+    found = [pages.find_run(name, store) for name in (run_a, run_b)]
+    for name, hit in zip((run_a, run_b), found, strict=True):
+        if hit is None:
+            raise registry.unknown("run", name, pages.run_names(store))
+    (a, file_a), (b, file_b) = (hit for hit in found if hit)
+    for line in compare_module.lines(compare_module.compare(a, file_a.parent, b, file_b.parent), items):
+        screen.out.print(line, markup=False)
+
+
+@app.command()
+def results(
+    format: Annotated[
+        ExportChoice, typer.Option(help="csv and json go to the screen without --out.")
+    ] = ExportChoice.csv,
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    store: StoreFolder = STORE,
+) -> None:
+    """Export all records as one table, a row for each run and metric, for notebooks."""
+    from unlabeled import export, run
+
+    text = export.export(run.results(store), format.value, out)
+    print(text or f"written: {out}\n", end="")
+
+
+@app.command("check-method")
+def check_method(
+    name: str,
+    every: Annotated[bool, typer.Option("--all", help="Show what is in order too.")] = False,
+) -> None:
+    """Try a method on generated items: shapes, axis order, seeding, labels, values that are no numbers."""
+    from unlabeled import check_method as check_module
+    from unlabeled import screen
+
+    with screen.Terminal() as watch:
+        findings = check_module.check(name, watch)
+    for line in check_module.lines(findings, every):
+        screen.out.print(line, markup=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(Exit.OTHER)
+
+
+@new_app.command("method")
+def new_method(
+    name: str, out: Annotated[Path | None, typer.Option(help="Folder to make; default: the name.")] = None
+) -> None:
+    """Write a package with a working method and its test."""
+    from unlabeled import screen, skeleton
+
+    folder = out or Path(name)
+    for file in skeleton.new_method(name, folder):
+        screen.out.print(f"written: {file}", markup=False)
+    screen.out.print(f"next: cd {folder} && pip install --no-build-isolation -e . && python -m pytest", markup=False)
 
 
 # ---------------------------------------------------------------- data and machine
@@ -343,8 +424,9 @@ def bench(
     text = bench_module.table([row for name in names or known for row in known[name](seconds)])
     print(text)
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n", encoding="utf-8")
+        from unlabeled.store import write_atomic
+
+        write_atomic(out, (text + "\n").encode())
 
 
 def main() -> None:
@@ -352,6 +434,9 @@ def main() -> None:
     # One thread is as fast for what runs on the CPU here, equal from run to run, and leaves cores to other
     # processes; a number set by the user stands.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign gets a question mark, not a traceback.
+        cast("TextIOWrapper", stream).reconfigure(errors="replace")
     try:
         app(prog_name="unlabeled")
     except UnlabeledError as fault:

@@ -166,7 +166,10 @@ ROLES = ("classifier", "audio", "chance")
 
 
 class Method(Protocol):
-    """A system of the literature. Subclass it: attributes with a value here may be left out."""
+    """A system of the literature. Subclass it: attributes with a value here may be left out.
+
+    `exact_with` names package versions with which published results come out exactly; others get a note.
+    """
 
     id: str
     cite: str
@@ -176,6 +179,7 @@ class Method(Protocol):
     supervision: Literal["none", "weak labels", "labelled trunk", "labelled teacher", "labels"] = "none"
     variants: Mapping[str, Mapping[str, Any]] = {}
     devices: tuple[str, ...] = ("cpu",)
+    exact_with: Mapping[str, str] = {}
 
     def build(self, preset: Any, rng: Rng) -> Any:
         """The network with random weights; None for a method that has none."""

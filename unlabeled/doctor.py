@@ -40,7 +40,7 @@ def report(store: Path, data: Path | None) -> list[tuple[str, str]]:
         lines += [("broken", text) for text in _broken(kind)]
     for name in registry.names("datasets"):
         folder = registry.load("datasets", name).find(data) if data and data.is_dir() else None
-        hint = f"not below {data}" if data else "no --data given"
+        hint = "no --data given" if not data else f"not below {data}" if data.is_dir() else f"{data} is no folder"
         lines.append((f"data {name}", str(folder) if folder else hint))
     return lines
 

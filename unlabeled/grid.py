@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from unlabeled import registry, run
 from unlabeled.errors import AbsentData, Exit, UnlabeledError
 from unlabeled.records import Record
-from unlabeled.store import Store, read_folder, reference, writing
+from unlabeled.store import Store, read_folder, reference, write_atomic, writing
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def run_all(
     trusted = {record.keys["spec"]: record for record, _ in run.reference_records()} if trust_reference else {}
     for pair in pairs:
         for seed in seeds:
-            known = {record.id for record, _ in read_folder(store.records).records if record.status != "failed"}
+            before = datetime.now(UTC)
             try:
                 record = _trusted(pair, seed, data, preset, store, trusted, watch) or run.evaluate(
                     pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store, device=device,
@@ -101,8 +101,13 @@ def run_all(
                 )  # fmt: skip
             except UnlabeledError as fault:
                 yield Done(pair, seed, None, fault, False)
+            except Exception as fault:
+                # A plug-in that breaks outside its units must not take the other runs with it.
+                told = UnlabeledError(f"{pair.method} on {pair.benchmark}: {type(fault).__name__}: {fault}")
+                yield Done(pair, seed, None, told, False)
             else:
-                yield Done(pair, seed, record, None, record.id in known or record.keys["spec"] in trusted)
+                cached = datetime.fromisoformat(record.run["started"]) < before
+                yield Done(pair, seed, record, None, cached)
 
 
 def _trusted(
@@ -131,16 +136,26 @@ def distance(record: Record) -> str:
     return ""
 
 
-def adopt(record: Record, store: Store, with_items: bool) -> Path:
-    """Make a record one of the project's own, in place of older ones of the same question."""
-    folder = reference()
+def adoptable(record: Record) -> bool:
+    """Whether a record can be one of the project's own: whole, official, as published."""
+    official = record.data["label"]["kinds"] == ["official"] and record.spec["preset"] == "paper"
+    return official and record.status == "complete" and not record.deviations
+
+
+def adopt(record: Record, store: Store, with_items: bool) -> Path | None:
+    """Make a record one of the project's own, in place of older ones of the same question.
+
+    The older ones go when the new one is on disk. None where the record is the project's own already.
+    """
+    folder, source = reference(), store.records / f"{record.id}.json"
+    if not source.is_file():
+        return None
+    if with_items and record.items:
+        write_atomic(folder / record.items["file"], (store.records / record.items["file"]).read_bytes())
+    write_atomic(folder / source.name, source.read_bytes())
     with writing(folder):
         for old, file in read_folder(folder).records:
             if old.keys["spec"] == record.keys["spec"] and old.id != record.id:
-                file.unlink()
                 file.with_name(f"{old.id}.items.jsonl.gz").unlink(missing_ok=True)
-        if with_items and record.items:
-            shutil.copyfile(store.records / record.items["file"], folder / record.items["file"])
-        target = folder / f"{record.id}.json"
-        shutil.copyfile(store.records / target.name, target)
-    return target
+                file.unlink()
+    return folder / source.name

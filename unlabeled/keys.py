@@ -37,13 +37,17 @@ Finder = Callable[[str], Path | None]
 
 @dataclass(frozen=True)
 class CodeKey:
-    """`key` hashes `sources` (our code), `versions` (numeric distributions met) and Python's minor version."""
+    """`key` hashes `sources` (our code), `versions` (numeric distributions met) and Python's minor version.
+
+    `edited` are modules whose file is no longer what this process imported: what runs is not what was hashed.
+    """
 
     key: str
     sources: str
     versions: Mapping[str, str]
     python: str
     modules: tuple[str, ...]
+    edited: tuple[str, ...] = ()
 
 
 def spec_key(spec: Mapping[str, Any], fingerprint: str, weights: str = "") -> str:
@@ -55,17 +59,19 @@ def spec_key(spec: Mapping[str, Any], fingerprint: str, weights: str = "") -> st
 def code_key(starts: Iterable[str], find: Finder | None = None) -> CodeKey:
     """Hash of all code reachable from the modules `starts`.
 
-    `find` maps a module name to its file (the import system by default). Names outside the project and
-    outside the distributions of `starts` count by the version of their distribution.
+    `find` maps a module name to its file (the import system by default). Followed are the project, the
+    distributions that bring the `starts`, and every module that no installed distribution brings; all others
+    count by the version of their distribution.
 
     Raises
     ------
     UnlabeledError : a starting module has no source file.
     """
-    find = find or module_file
+    live, find = find is None, find or module_file
     starts = tuple(starts)
     roots = {"unlabeled"} | {name.partition(".")[0] for name in starts}
-    waiting, seen, digests, foreign = list(starts) + list(NUMERIC), set(), {}, set()
+    own = {brings for root in roots for brings in _distributions().get(root, ())}
+    waiting, seen, digests, foreign, edited = list(starts) + list(NUMERIC), set(), {}, set(), []
     while waiting:
         name = waiting.pop()
         if name in seen or name in APART:
@@ -78,17 +84,41 @@ def code_key(starts: Iterable[str], find: Finder | None = None) -> CodeKey:
             continue
         digest, imported = _read_module(file, name)
         digests[name] = digest
+        if live and _edited(file, name):
+            edited.append(name)
         for target in imported:
-            if target.partition(".")[0] in roots:
+            top = target.partition(".")[0]
+            if top in roots or (top not in sys.stdlib_module_names and _is_ours(top, own)):
                 waiting.append(target)
             else:
-                foreign.add(target.partition(".")[0])
+                foreign.add(top)
     lines = [f"contracts {contracts.SCHEMA}"] + [f"{name} {digests[name]}" for name in sorted(digests)]
     sources = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     versions = _versions(foreign)
     python = ".".join(platform.python_version_tuple()[:2])
     text = json.dumps([sources, versions, python], sort_keys=True)
-    return CodeKey(hashlib.sha256(text.encode()).hexdigest(), sources, versions, python, tuple(sorted(digests)))
+    key = hashlib.sha256(text.encode()).hexdigest()
+    return CodeKey(key, sources, versions, python, tuple(sorted(digests)), tuple(edited))
+
+
+def _is_ours(top: str, own: set[str]) -> bool:
+    """Whether a top-level module belongs to the plug-in's own distribution, or to none that is installed."""
+    brought = _distributions().get(top, [])
+    return not brought or bool(own & set(brought))
+
+
+def _edited(file: Path, name: str) -> bool:
+    """Whether the file changed after this process imported it, by what the compiled copy says of its source."""
+    cached = getattr(sys.modules.get(name), "__cached__", None)
+    try:
+        head = Path(cached).read_bytes()[:16] if cached else b""
+    except OSError:
+        return False
+    if len(head) < 16 or head[:4] != importlib.util.MAGIC_NUMBER or int.from_bytes(head[4:8], "little"):
+        return False
+    stat = file.stat()
+    now = (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF)
+    return now != (int.from_bytes(head[8:12], "little"), int.from_bytes(head[12:16], "little"))
 
 
 def run_key(spec: str, code: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from unlabeled.records import Record
+from unlabeled.store import writing
 
 
 def confusion(record: Record, file: Path) -> Path:
@@ -38,7 +39,8 @@ def confusion(record: Record, file: Path) -> Path:
     title = f"{spec['method']} on {spec['benchmark']} ({record.data['label']['text']})"
     axes.set_title(f"{title}\naccuracy {100 * score['value']:.1f} %, n = {score['n']}", fontsize=10)
     figure.colorbar(image, ax=axes, shrink=0.6, label="share of the class")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=110)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file, dpi=110)
     pyplot.close(figure)
     return file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from unlabeled import registry
 from unlabeled.errors import AbsentData, WrongCall
+from unlabeled.state import state_of
 
 WORLD_PRESETS = ("nano", "mini", "small")
 PRESETS = (*WORLD_PRESETS, "paper")
@@ -19,7 +21,10 @@ PRESETS = (*WORLD_PRESETS, "paper")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What is asked of one run. It names data by set and world, never by folder: the fingerprint does that."""
+    """What is asked of one run. It names data by set and world, never by folder: the fingerprint does that.
+
+    `source` is the module and distribution of the method: two methods of one name are two questions.
+    """
 
     method: str
     benchmark: str
@@ -31,6 +36,7 @@ class RunSpec:
     limit: int | None = None
     settings: tuple[tuple[str, Any], ...] = ()
     point: str = ""
+    source: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, as they stand in the record and in the spec key."""
@@ -42,7 +48,11 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """A RunSpec with the objects it names, ready to meet data."""
+    """A RunSpec with the objects it names, ready to meet data.
+
+    `state` is what a method given as an object holds, in a hash; empty for a registered method, None where it
+    cannot be told, so that the run cannot be cached.
+    """
 
     spec: RunSpec
     method: Any
@@ -51,8 +61,7 @@ class Plan:
     recipe: Any
     values: Any
     modules: tuple[str, ...]
-    origin: str
-    cacheable: bool
+    state: str | None
     data: Path | None
 
 
@@ -76,9 +85,9 @@ def make(
     WrongCall : an unknown name (near ones listed), a role the benchmark cannot use, a setting that is no
         field of the preset, or a preset that needs data where none is given.
     """
-    system, method_modules, origin, cacheable = _bind("methods", method)
-    protocol, benchmark_modules, _, _ = _bind("benchmarks", benchmark)
-    reader, reader_modules, _, _ = _bind("datasets", protocol.dataset)
+    system, method_modules, origin, state = _bind_method(method)
+    protocol, benchmark_modules, _ = _bind("benchmarks", benchmark)
+    reader, reader_modules, _ = _bind("datasets", protocol.dataset)
     name, constants = _recipe(protocol, system, recipe)
     if limit is not None and limit < 1:
         raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
@@ -86,23 +95,26 @@ def make(
     if point:
         constants = dataclasses.replace(constants, point=point)
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
-    spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point)
+    spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point, origin)
     modules = (*method_modules, *benchmark_modules, *reader_modules)
-    return Plan(spec, system, protocol, reader, constants, values, modules, origin, cacheable, root)
+    return Plan(spec, system, protocol, reader, constants, values, modules, state, root)
 
 
-def _bind(kind: registry.Kind, thing: Any) -> tuple[Any, tuple[str, ...], str, bool]:
-    """The object of a name, or the object itself: (object, modules, where it comes from, can be keyed)."""
+def _bind(kind: registry.Kind, name: str) -> tuple[Any, tuple[str, ...], str]:
+    """The object of a name, its modules, where it comes from."""
+    plugin = registry.find(kind, name)
+    return plugin.load(), plugin.modules, f"{plugin.module} ({plugin.distribution})"
+
+
+def _bind_method(thing: Any) -> tuple[Any, tuple[str, ...], str, str | None]:
+    """The same for a method, which may also be given as an object; then with the hash of what it holds."""
     if isinstance(thing, str):
-        plugin = registry.find(kind, thing)
-        return plugin.load(), plugin.modules, plugin.distribution, True
-    missing = [name for name in ("id", "roles", "presets", "adapt") if kind == "methods" and not hasattr(thing, name)]
-    if missing:
-        raise WrongCall(f"the method given is a {type(thing).__name__} without {', '.join(missing)}")
-    module = type(thing).__module__
-    state = repr(sorted(vars(thing).items()))
-    modules = (module, *getattr(thing, "code", ()))
-    return thing, modules, f"object of {module}", "__main__" not in modules and " at 0x" not in state
+        return *_bind("methods", thing), ""
+    registry.refuse_incomplete("methods", thing, f"the method given, a {type(thing).__name__},")
+    kind = type(thing)
+    modules = (kind.__module__, *getattr(thing, "code", ()))
+    known = "__main__" not in modules and "<locals>" not in kind.__qualname__
+    return thing, modules, f"{kind.__module__}.{kind.__qualname__} (object)", state_of(thing) if known else None
 
 
 def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
@@ -161,9 +173,16 @@ def _parse(given: Any, kind: Any, name: str) -> Any:
     allowed = typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
     if allowed and value not in allowed:
         raise WrongCall(f"--set {name}={given}", f"one of {', '.join(map(str, allowed))}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise WrongCall(f"--set {name}={given}", "a finite number is expected")
     if isinstance(kind, type) and type(value) is not kind:
         raise WrongCall(f"--set {name}={given}: a value of type {kind.__name__} is expected")
     return value
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number in plain digits."""
+    return text.isascii() and text.isdecimal()
 
 
 def _where(data: str | Path | None, preset: str, seed: int, reader: Any, needs_data: bool) -> tuple[str, Path | None]:
@@ -177,10 +196,12 @@ def _where(data: str | Path | None, preset: str, seed: int, reader: Any, needs_d
             )
         return "", None
     text = str(data)
+    if not text:
+        raise WrongCall("--data is empty", "name a folder, or leave it out for the generated world")
     if not text.startswith("world:"):
         return "", Path(data).expanduser()
     parts = text.split(":")
-    if len(parts) != 3 or parts[1] not in WORLD_PRESETS or not parts[2].isdigit():
+    if len(parts) != 3 or parts[1] not in WORLD_PRESETS or not is_number(parts[2]):
         known = ", ".join(WORLD_PRESETS)
         raise WrongCall(f"--data {text}", f"the world is named world:PRESET:SEED, PRESET one of {known}")
     return f"{parts[1]}:{int(parts[2])}", None

@@ -58,9 +58,11 @@ class Plugin:
                 f"{type(fault).__name__}: {fault}",
                 "mend or uninstall that package; every other name still works",
             ) from fault
-        if getattr(plugin, "id", None) != self.name:
+        told = f"{self.kind[:-1]} {self.name!r} ({self.module}, from {self.distribution})"
+        refuse_incomplete(self.kind, plugin, told)
+        if plugin.id != self.name:
             raise UnlabeledError(
-                f"{self.kind[:-1]} {self.name!r} ({self.module}) calls itself {getattr(plugin, 'id', None)!r}",
+                f"{self.kind[:-1]} {self.name!r} ({self.module}) calls itself {plugin.id!r}",
                 "its `id` and the name it is registered under must be equal",
             )
         return plugin
@@ -80,6 +82,31 @@ class Plugin:
             return f"(from {self.distribution})"
         docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
         return docstring.partition("\n")[0]
+
+
+NEEDED = {
+    "methods": (
+        "id", "cite", "roles", "home", "presets", "variants", "devices", "supervision", "exact_with", "build", "adapt",
+    ),
+    "benchmarks": (
+        "id", "title", "dataset", "metrics", "recipes", "units", "prepare", "run_unit", "aggregate", "chance",
+    ),
+    "datasets": ("id", "modality", "where", "world", "find", "survey", "blank"),
+}  # fmt: skip
+
+
+def refuse_incomplete(kind: Kind, plugin: Any, name: str) -> None:
+    """A plug-in must have everything its contract names.
+
+    Raises
+    ------
+    UnlabeledError : it lacks something.
+    """
+    missing = [attribute for attribute in NEEDED[kind] if not hasattr(plugin, attribute)]
+    if missing:
+        raise UnlabeledError(
+            f"{name} has no {', '.join(missing)}", f"subclass unlabeled.contracts.{kind[:-1].capitalize()}"
+        )
 
 
 @cache
@@ -153,6 +180,6 @@ def unknown(what: str, name: str, known: Iterable[str]) -> WrongCall:
     """The error for a name that is not known, with the near ones (all of them if they are few)."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=5, cutoff=0.4)
-    shown = near or known[:12]
-    hint = f"did you mean {' or '.join(shown)}?" if near else f"known: {', '.join(shown) or 'none'}"
+    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12]) or 'none'}{more}"
     return WrongCall(f"no {what} is called {name!r}", hint)

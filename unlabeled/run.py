@@ -10,19 +10,21 @@ import resource
 import shlex
 import sys
 import time
+import traceback
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unlabeled import keys, locks, plan, records
-from unlabeled.contracts import Outcome, Scores, Survey
+from unlabeled.contracts import Outcome, Problem, Scores, Survey
 from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall, name_several
 from unlabeled.plan import Plan
 from unlabeled.records import Record
+from unlabeled.state import state_of
 from unlabeled.store import Journal, Store, read_folder, reference
 from unlabeled.streams import Rng
 
@@ -53,6 +55,7 @@ class Resolved:
     spec_key: str
     code: keys.CodeKey
     key: str
+    not_cached: str = ""
 
     @property
     def id(self) -> str:
@@ -124,6 +127,7 @@ def evaluate(
     store = store if isinstance(store, Store) else Store(store)
     store.prepare()
     resolved = resolve(made, store, watch)
+    _refuse_fatal(resolved, store)
     cached = _cached(resolved, store, overwrite, keep)
     if cached is not None:
         return cached
@@ -135,22 +139,32 @@ def evaluate(
 
 def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> list[str]:
     """What `evaluate` would do: run what, what is cached, at what cost, or the one thing that is missing."""
-    made = plan.make(method, benchmark, **asked)
+    try:
+        made = plan.make(method, benchmark, **asked)
+    except AbsentData as fault:
+        return [f"{benchmark} {method}\n  missing: {fault}"]
     spec, home = made.spec, Store(store)
     name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
     head += "".join(f", {key}={value}" for key, value in spec.settings)
-    if spec.world and not home.world(spec.world).is_dir():
+    if spec.world and not _world_ready(made, home):
         return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
     try:
         resolved = resolve(made, home, Watch(), remember=False)
-        _refuse_fatal(resolved.data)
+        _refuse_fatal(resolved, None)
     except BadData as fault:
         return [f"{head}\n  missing: {fault}"]
     if home.find(resolved.key):
         return [f"{head}\n  cached: {resolved.id} ({resolved.data.label.text})"]
     units = len(made.benchmark.units(resolved.data))
     return [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
+
+
+def _world_ready(made: Plan, store: Store) -> bool:
+    from unlabeled.datasets.world import make
+
+    world, _, seed = made.spec.world.partition(":")
+    return make.ready(made.dataset.world, world, int(seed), store.world(made.spec.world))
 
 
 def _cost(made: Plan, store: Store) -> str:
@@ -175,9 +189,21 @@ def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Re
     spec = made.spec.as_dict()
     spec_key = keys.spec_key(spec, survey.fingerprint)
     code = keys.code_key(made.modules)
-    apart = "" if made.cacheable else uuid.uuid4().hex
-    state = "" if made.origin == "unlabeled" else repr((made.origin, sorted(vars(made.method).items())))
-    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + state + apart))
+    why = _why_not_cached(made, code)
+    if why:
+        watch.say(f"{why}: this run is not cached")
+    # The values of the preset are in the source of a registered method; an object may have made its own.
+    held = f"{made.state}{state_of(made.values)}" if not why else uuid.uuid4().hex
+    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why)
+
+
+def _why_not_cached(made: Plan, code: keys.CodeKey) -> str:
+    """What keeps a run from being told from another one, empty if nothing does."""
+    if made.state is None:
+        return "what the method holds cannot be told from another object"
+    if code.edited:
+        return f"{', '.join(code.edited)} changed on disk after this process imported it (restart it)"
+    return ""
 
 
 def results(store: Store | str | Path | None = None) -> pandas.DataFrame:
@@ -273,28 +299,46 @@ def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep) 
 
 def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrite: Overwrite, watch: Watch) -> Record:
     clock = _Clock(datetime.now(UTC), time.perf_counter(), time.process_time())
-    # Units journalled without predictions cannot serve a run that keeps them.
-    journal = Journal(store, resolved.key if keep == "none" else f"{resolved.key}-{keep}")
-    if overwrite == "always":
-        journal.remove()
-        journal = Journal(store, journal.file.stem)
+    # Units journalled without predictions cannot serve a run that keeps them, nor old units one that computes anew.
+    aim = [word for word in (keep, overwrite) if word in ("predictions", "always")]
+    journal = Journal(store, "-".join([resolved.key, *aim]))
     resumed = len(journal.done)
     if resumed:
         watch.say(f"{resumed} finished units of an earlier start are taken over")
     try:
-        _refuse_fatal(resolved.data)
         _run_units(resolved, journal, device, keep, watch)
         record = _finish(resolved, store, journal, keep)
     except Exception as fault:
-        # A failure is a record too; where even that cannot be written, the fault itself is what to tell.
-        with contextlib.suppress(UnlabeledError):
-            store.write(_stamped(_failed(resolved, journal, fault), clock, device, resumed))
-        raise
+        _write_failure(_stamped(_failed(resolved, journal.done, fault), clock, device, resumed), store)
+        if isinstance(fault, UnlabeledError):
+            raise
+        raise _told(fault, resolved, store) from fault
     record = _stamped(record, clock, device, resumed)
     file = store.write(record)
     journal.remove()
+    _failure_file(record.id, store).unlink(missing_ok=True)
     # What is returned now is what a later call reads.
     return records.parse(record.to_json(), file.name)
+
+
+def _failure_file(run_id: str, store: Store) -> Path:
+    """A failure has a file of its own: it never takes the place of a finished record."""
+    return store.records / f"{run_id}-failed.json"
+
+
+def _write_failure(record: Record, store: Store) -> None:
+    # Where even the failure cannot be written, the fault itself is what to tell.
+    with contextlib.suppress(UnlabeledError):
+        store.write(dataclasses.replace(record, id=f"{record.id}-failed"))
+
+
+def _told(fault: Exception, resolved: Resolved, store: Store) -> UnlabeledError:
+    """A fault inside a method, with the settings that may have caused it."""
+    spec = resolved.plan.spec
+    settings = ", ".join(f"{name}={value}" for name, value in spec.settings)
+    where = f"{spec.method} failed on {spec.benchmark}: {type(fault).__name__}: {fault}"
+    advice = f"check the changed settings ({settings}); " if settings else ""
+    return UnlabeledError(where, f"{advice}the traceback stands in {_failure_file(resolved.id, store)}")
 
 
 @dataclass(frozen=True)
@@ -306,7 +350,7 @@ class _Clock:
 
 def _stamped(record: Record, clock: _Clock, device: str, resumed: int) -> Record:
     block = {
-        "started": clock.started.isoformat(timespec="seconds"),
+        "started": clock.started.isoformat(timespec="milliseconds"),
         "seconds": round(time.perf_counter() - clock.wall, 3),
         "cpu_seconds": round(time.process_time() - clock.cpu, 3),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
@@ -322,19 +366,29 @@ def _threads() -> int:
     return int(torch.get_num_threads()) if torch else 1
 
 
-def _refuse_fatal(data: Survey) -> None:
+def _refuse_fatal(resolved: Resolved, store: Store | None) -> None:
+    """Raise for data that cannot be used; with a store the failure is recorded there."""
+    data = resolved.data
     fatal = [problem for problem in data.problems if problem.fatal]
     if not fatal:
         return
-    kinds = Counter(problem.kind for problem in fatal)
-    lines = [
-        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in fatal if p.kind == kind], 3)
-        for kind, n in kinds.items()
-    ]
-    raise BadData(
-        f"{data.folder} cannot be used as {data.dataset}:\n  " + "\n  ".join(lines),
+    fault = BadData(
+        f"{data.folder} cannot be used as {data.dataset}:\n  " + "\n  ".join(_by_kind(fatal, 3)),
         f"`unlabeled datasets verify {data.dataset} --data {data.folder}` lists them all",
     )
+    if store is not None:
+        clock = _Clock(datetime.now(UTC), time.perf_counter(), time.process_time())
+        _write_failure(_stamped(_failed(resolved, {}, fault), clock, "cpu", 0), store)
+    raise fault
+
+
+def _by_kind(problems: Sequence[Problem], most: int) -> list[str]:
+    """One line a kind, with its number and the first few."""
+    kinds = Counter(problem.kind for problem in problems)
+    return [
+        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in problems if p.kind == kind], most)
+        for kind, n in kinds.items()
+    ]
 
 
 def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, watch: Watch) -> None:
@@ -377,19 +431,20 @@ def _finish(resolved: Resolved, store: Store, journal: Journal, keep: Keep) -> R
         missing_units=missing,
         scores=_numbers(scores),
         breakdown=dict(scores.breakdown),
-        notes=scores.notes,
+        notes=(*scores.notes, *_other_versions(made, resolved.code)),
         items=kept,
     )
 
 
-def _failed(resolved: Resolved, journal: Journal, fault: Exception) -> Record:
+def _failed(resolved: Resolved, done: Mapping[str, Outcome], fault: Exception) -> Record:
     error = {
         "where": f"{resolved.plan.spec.benchmark} {resolved.plan.spec.method}",
         "what": fault.what if isinstance(fault, UnlabeledError) else f"{type(fault).__name__}: {fault}",
         "todo": fault.todo if isinstance(fault, UnlabeledError) else "report it with this record",
+        "trace": "" if isinstance(fault, UnlabeledError) else "".join(traceback.format_exception(fault)),
     }
-    units = _units(journal.done)
-    missing = tuple(u for u in resolved.plan.benchmark.all_units(resolved.data) if u not in journal.done)
+    units = _units(done)
+    missing = tuple(u for u in resolved.plan.benchmark.all_units(resolved.data) if u not in done)
     return dataclasses.replace(_empty(resolved), units=units, missing_units=missing, error=error)
 
 
@@ -402,7 +457,7 @@ def _empty(resolved: Resolved) -> Record:
         method={
             "cite": made.method.cite,
             "supervision": made.method.supervision,
-            "source": f"{made.modules[0]} ({made.origin})",
+            "source": made.spec.source,
             "values": dataclasses.asdict(made.values),
         },
         keys={
@@ -412,7 +467,7 @@ def _empty(resolved: Resolved) -> Record:
             "sources": code.sources,
             "versions": dict(code.versions),
             "python": code.python,
-            "cacheable": made.cacheable,
+            "cacheable": not resolved.not_cached,
         },
         data={
             "dataset": data.dataset,
@@ -429,12 +484,16 @@ def _empty(resolved: Resolved) -> Record:
 
 
 def _notes(data: Survey) -> list[str]:
-    told = [problem for problem in data.problems if not problem.fatal]
-    kinds = Counter(problem.kind for problem in told)
-    return [
-        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in told if p.kind == kind], 4)
-        for kind, n in kinds.items()
-    ]
+    return _by_kind([problem for problem in data.problems if not problem.fatal], 4)
+
+
+def _other_versions(made: Plan, code: keys.CodeKey) -> tuple[str, ...]:
+    """Where exact results are known with certain versions, and others ran."""
+    return tuple(
+        f"{name} {code.versions.get(name)}: the published results are known to come out exactly with {version}"
+        for name, version in made.method.exact_with.items()
+        if code.versions.get(name) != version
+    )
 
 
 def _deviations(made: Plan) -> tuple[str, ...]:

@@ -125,9 +125,9 @@ def show_grid(runs: Iterable[grid.Done], adopt_from: Store | None) -> grid.Tally
         else:
             ends = [headline(done.record), grid.distance(done.record), "cached" if done.cached else ""]
             out.print(" · ".join(filter(None, ends)), markup=False)
-            if adopt_from and done.record.data["label"]["kinds"] == ["official"]:
+            if adopt_from and grid.adoptable(done.record):
                 target = grid.adopt(done.record, adopt_from, with_items=done.pair.benchmark == "esc10")
-                err.print(f"reference record {target.name}", style="dim", markup=False)
+                err.print(f"reference record {target.name if target else 'kept'}", style="dim", markup=False)
         flush()
     for benchmark, what in absent.items():
         out.print(f"without data: {benchmark} ({what}; see `unlabeled show {benchmark}`)", markup=False)

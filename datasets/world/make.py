@@ -110,9 +110,17 @@ def ensure(
     Each version, preset, seed and state of the generator has a root of its own there, so that a cache never
     stands in the way of a changed generator.
     """
+    return make((set_id,), preset, seed, _root(_order(set_id, preset, seed), out), progress=progress)
+
+
+def ready(set_id: str, preset: str, seed: int, out: Path) -> bool:
+    """Whether `ensure` would find this set finished; nothing is made."""
     order = _order(set_id, preset, seed)
-    name = f"{order.world.replace('@', '-')}-{preset}-{seed}-{order.generator[:12]}"
-    return make((set_id,), preset, seed, out / name, progress=progress)
+    return finished(order, _root(order, out))
+
+
+def _root(order: Order, out: Path) -> Path:
+    return out / f"{order.world.replace('@', '-')}-{order.preset}-{order.seed}-{order.generator[:12]}"
 
 
 def _report(progress: Callable[[int, int], None] | None, before: int, total: int, done: int) -> None:

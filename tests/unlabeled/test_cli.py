@@ -35,7 +35,8 @@ def test_a_run_prints_folds_label_and_record(call, nano, tmp_path):
     assert "fold 5" in done.stdout and "world esc50@" in done.stdout
     name = done.stdout.rsplit("record: ", 1)[1].strip()
     assert (tmp_path / name).is_file()
-    shown = call("show", Path(name).stem)
+    assert "picture" not in call("show", Path(name).stem).stdout
+    shown = call("show", Path(name).stem, "--out", "drawn")
     assert "fold 5" in shown.stdout
     picture = tmp_path / shown.stdout.rsplit("picture: ", 1)[1].strip()
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
@@ -59,6 +60,10 @@ def test_several_seeds_are_several_runs(call, nano):
         (["esc10", "-m", "svm_mfcc", "--set", "C"], 2, "NAME=VALUE"),
         (["esc10", "-m", "svm_mfcc", "--set", "kernel=round"], 2, "one of linear"),
         (["esc10", "-m", "svm_mfcc", "--seeds", "1,x"], 2, "whole numbers"),
+        (["esc10", "-m", "svm_mfcc", "--seeds", "²"], 2, "whole numbers"),
+        (["esc10", "-m", "svm_mfcc", "--preset", "nano", "--set", "C=-1"], 1, "check the changed settings (C=-1.0)"),
+        (["esc10", "-m", "svm_mfcc", "--data", ""], 2, "--data is empty"),
+        (["bench", "mfcc", "--seconds", "0.1", "--out", "/proc/none/x"], 1, "cannot write"),
         (["esc10", "-m", "svm_mfcc", "--store", "/proc/none"], 1, "cannot write"),
         (["esc10"], 2, "--method"),
         (["show", "soundnett"], 2, "did you mean soundnet"),

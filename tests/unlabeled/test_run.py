@@ -2,14 +2,17 @@
 
 import dataclasses
 import gzip
+import importlib
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
 from toys import Loudness, NearestLoudness
 
 import unlabeled
-from unlabeled import run
+from unlabeled import registry, run
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.store import Journal, Store
 
@@ -119,9 +122,10 @@ class Breaks(Loudness):
 
 
 def test_a_failure_is_a_record_and_never_a_cache_hit(nano, store):
-    with pytest.raises(RuntimeError, match="out of luck"):
+    with pytest.raises(UnlabeledError, match="breaks failed on esc10: RuntimeError: out of luck"):
         evaluate(nano, store, Breaks("out of luck"))
     ((failed, _),) = store.read().records
+    assert "test_run.py" in failed.error["trace"]
     assert failed.status == "failed" and "out of luck" in failed.error["what"]
     assert [unit["unit"] for unit in failed.units] == ["fold 1", "fold 2"]
     assert failed.missing_units == ("fold 3", "fold 4", "fold 5") and not failed.scores
@@ -214,8 +218,14 @@ def test_wrong_calls(nano, store, tmp_path):
         evaluate(tmp_path / "absent", store)
     with pytest.raises(BadData, match="holds no esc10"):
         evaluate(tmp_path, store)
-    with pytest.raises(WrongCall, match="without id, roles"):
+    with pytest.raises(UnlabeledError, match="has no id, cite"):
         evaluate(nano, store, object())
+    with pytest.raises(WrongCall, match="--data is empty"):
+        evaluate("", store)
+    with pytest.raises(WrongCall, match="finite"):
+        evaluate(nano, store, settings={"sharpness": "NaN"})
+    with pytest.raises(WrongCall, match="world is named"):
+        evaluate("world:nano:²", store)
 
 
 def test_a_store_that_cannot_be_written_says_so(nano, tmp_path):
@@ -225,26 +235,132 @@ def test_a_store_that_cannot_be_written_says_so(nano, tmp_path):
 
 
 def test_an_object_that_cannot_be_keyed_is_not_cached(nano, store):
-    class Inner:
-        pass
-
     method = Loudness()
-    method.helper = Inner()  # its repr holds an address: nothing tells it from another one
+    method.helper = lambda: 0  # what a function does is not in what it holds
     first, second = evaluate(nano, store, method), evaluate(nano, store, method)
     assert first.keys["run"] != second.keys["run"] and not first.keys["cacheable"]
 
 
 def test_state_of_an_object_is_in_its_key(nano, store):
-    assert evaluate(nano, store, Breaks("")).id != evaluate(nano, store, Breaks(None)).id
+    one, two = Loudness(), Loudness()
+    one.weights, two.weights = np.zeros(5000), np.zeros(5000)
+    two.weights[2500] = 1e-9
+    assert evaluate(nano, store, one).id != evaluate(nano, store, two).id
+    two.weights = one.weights.copy()
+    assert evaluate(nano, store, one).id == evaluate(nano, store, two).id
+
+
+class Louder(Loudness):
+    """Another class that calls itself `loudness`."""
 
 
 def test_two_methods_of_one_name_never_share_a_result(nano, store):
-    class Loudness2(Loudness):
-        def adapt(self, net, preset):
-            return NearestLoudness()
+    assert Louder.id == Loudness.id
+    first, second = evaluate(nano, store), evaluate(nano, store, Louder())
+    assert first.keys["spec"] != second.keys["spec"] and first.keys["run"] != second.keys["run"]
+    third = evaluate(nano, store, Louder(), overwrite="never")
+    assert third.id == second.id
 
-    assert Loudness2.id == Loudness.id
-    assert evaluate(nano, store).keys["run"] != evaluate(nano, store, Loudness2()).keys["run"]
+
+def test_presets_made_by_an_object_are_in_its_key(nano, store):
+    changed = Loudness()
+    changed.presets = {"nano": type(Loudness.presets["nano"])(sharpness=5.0)}
+    assert evaluate(nano, store, changed).id != evaluate(nano, store).id
+
+
+def write_module(folder, name, text):
+    (folder / f"{name}.py").write_text(text)
+    importlib.invalidate_caches()
+
+
+PLUGIN = """
+import {name}_helper as helper
+from toys import Loudness, NearestLoudness
+class Helped(Loudness):
+    id = "helped"
+    def adapt(self, net, preset):
+        class Role(NearestLoudness):
+            def scores(self, items):
+                return super().scores(items) * helper.SIGN
+        return Role()
+"""
+
+
+def test_a_helper_beside_a_plug_in_is_in_its_key(nano, store, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    write_module(tmp_path, "plug_a_helper", "SIGN = 1.0\n")
+    write_module(tmp_path, "plug_a", PLUGIN.format(name="plug_a"))
+    before = run.keys.code_key(["plug_a"])
+    assert "plug_a_helper" in before.modules
+    write_module(tmp_path, "plug_a_helper", "SIGN = -1.00\n")
+    assert run.keys.code_key(["plug_a"]).key != before.key
+
+
+def test_source_edited_after_its_import_is_not_cached(nano, store, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    write_module(tmp_path, "plug_b_helper", "SIGN = 1.0\n")
+    write_module(tmp_path, "plug_b", PLUGIN.format(name="plug_b"))
+    method = importlib.import_module("plug_b").Helped()
+    assert evaluate(nano, store, method).keys["cacheable"]
+    write_module(tmp_path, "plug_b_helper", "SIGN = -1.00\n")
+    told = []
+
+    class Watch(run.Watch):
+        def say(self, text):
+            told.append(text)
+
+    record = evaluate(nano, store, method, watch=Watch())
+    assert not record.keys["cacheable"] and "plug_b_helper changed on disk" in told[0]
+
+
+def test_data_that_are_refused_now_give_no_cached_number(nano, store, tmp_path):
+    folder = tmp_path / "ESC-50"
+    shutil.copytree(registry.load("datasets", "esc10").find(nano), folder)
+    assert evaluate(tmp_path, store).status == "complete"
+    (folder / "audio" / "1-999-A-3.wav").write_bytes(next((folder / "audio").glob("1-*.wav")).read_bytes())
+    for _ in range(2):
+        with pytest.raises(BadData, match="file without a row"):
+            evaluate(tmp_path, store)
+    assert sorted(record.status for record, _ in store.read().records) == ["complete", "failed"]
+
+
+def test_a_failure_never_takes_the_place_of_a_finished_record(nano, store):
+    good = evaluate(nano, store, Sometimes())
+    with pytest.raises(UnlabeledError):
+        Sometimes.fails = True
+        try:
+            evaluate(nano, store, Sometimes(), overwrite="always")
+        finally:
+            Sometimes.fails = False
+    assert store.find(good.keys["run"]) == good
+    again = evaluate(nano, store, Sometimes(), overwrite="always")
+    assert again.without_run() == good.without_run()
+    assert [record.status for record, _ in store.read().records] == ["complete"], "the failure is over"
+
+
+class Sometimes(Loudness):
+    id = "sometimes"
+    fails = False
+
+    def adapt(self, net, preset):
+        class Role(NearestLoudness):
+            def fit(self, items, labels, rng):
+                if Sometimes.fails and rng.path == ("fold 3",):
+                    raise RuntimeError("now")
+                super().fit(items, labels, rng)
+
+        return Role()
+
+
+def test_computing_anew_goes_on_where_it_was_stopped(nano, store):
+    evaluate(nano, store, Sometimes())
+    Sometimes.fails = True
+    with pytest.raises(UnlabeledError):
+        evaluate(nano, store, Sometimes(), overwrite="always")
+    Sometimes.fails = False
+    assert evaluate(nano, store, Sometimes(), overwrite="always").run["resumed_units"] == 2
+    assert evaluate(nano, store, Sometimes(), overwrite="always").run["resumed_units"] == 0
 
 
 def test_results_is_a_frame(nano, store):
