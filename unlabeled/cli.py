@@ -163,11 +163,13 @@ for _name in registry.names("benchmarks"):
 
 @app.command("run-all")
 def run_all(
+    grid: Annotated[str, typer.Option(help="tour, home (every method at home) or full (all that fits).")] = "tour",
     data: Data = None,
     preset: Preset = "mini",
     seeds: Seeds = "0",
     store: StoreFolder = STORE,
     device: Device = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that take runs in turn.")] = 2,
     trust_reference: Annotated[
         bool, typer.Option("--trust-reference", help="Take the project's own records as cached.")
     ] = False,
@@ -176,29 +178,30 @@ def run_all(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run every method on its home benchmarks, print the scoreboard, write leaderboard.md."""
-    from unlabeled import grid, pages, run, screen
+    """Run a grid of methods and benchmarks, print the scoreboard, write leaderboard.md."""
+    from unlabeled import grid as grid_module
+    from unlabeled import pages, screen
+    from unlabeled import workers as workers_module
     from unlabeled.store import Store
 
-    pairs, broken = grid.home()
+    pairs, broken = grid_module.pairs(grid)
     for text in broken:
         screen.err.print(f"left out: {text}", markup=False)
+    tasks = [
+        workers_module.Task(pair.method, pair.benchmark, pair.recipe, pair.variant, preset, seed, data, device, store,
+                            trust_reference)
+        for pair in pairs
+        for seed in _seeds(seeds)
+    ]  # fmt: skip
     if dry_run:
-        for pair in pairs:
-            for seed in _seeds(seeds):
-                for line in run.preview(pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store):
-                    screen.out.print(line, markup=False)
+        screen.show_plan(tasks)
         return
-    home = Store(store)
     with screen.Terminal() as watch:
-        runs = grid.run_all(
-            pairs, _seeds(seeds), data=data, preset=preset, store=home, device=device,
-            trust_reference=trust_reference, watch=watch,
-        )  # fmt: skip
-        tally = screen.show_grid(runs, home if refresh else None)
+        runs = workers_module.run_all(tasks, workers, watch)
+        tally = screen.show_grid(runs, Store(store) if refresh else None)
     screen.out.print("\n" + pages.scoreboard(store), markup=False)
     target = pages.write(Path("leaderboard.md"), store)
-    screen.out.print(f"{tally.line(len(pairs) * len(_seeds(seeds)))}\ntables: {target}", markup=False)
+    screen.out.print(f"{tally.line(len(tasks))}\ntables: {target}", markup=False)
     if tally.exit():
         raise typer.Exit(tally.exit())
 
@@ -300,7 +303,7 @@ def compare(
     found = [pages.find_run(name, store) for name in (run_a, run_b)]
     for name, hit in zip((run_a, run_b), found, strict=True):
         if hit is None:
-            raise registry.unknown("run", name, pages.run_names(store))
+            raise WrongCall(f"no run begins with {name!r}", "`unlabeled results` lists them by id")
     (a, file_a), (b, file_b) = (hit for hit in found if hit)
     for line in compare_module.lines(compare_module.compare(a, file_a.parent, b, file_b.parent), items):
         screen.out.print(line, markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -27,6 +28,14 @@ class UnlabeledError(Exception):
     def __init__(self, what: str, todo: str = "", exit: Exit = Exit.OTHER) -> None:
         super().__init__(f"{what}\n  -> {todo}" if todo else what)
         self.what, self.todo, self.exit = what, todo, exit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions travel between processes by their one text otherwise.
+        return _again, (type(self), self.what, self.todo, self.exit)
+
+
+def _again(kind: type[UnlabeledError], what: str, todo: str, exit: Exit) -> UnlabeledError:
+    return kind(what, todo, exit) if kind is UnlabeledError else kind(what, todo)
 
 
 class WrongCall(UnlabeledError):

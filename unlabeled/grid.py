@@ -1,161 +1,96 @@
-"""Which runs `run-all` makes, and how far each lies from the project's own record of it."""
+"""Which methods `run-all` puts through which benchmarks: a short tour, every home, or everything that fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any
 
-from unlabeled import registry, run
-from unlabeled.errors import AbsentData, Exit, UnlabeledError
-from unlabeled.records import Record
-from unlabeled.store import Store, read_folder, reference, write_atomic, writing
+from unlabeled import published, registry
+from unlabeled.errors import UnlabeledError
+
+TOUR: dict[str, tuple[str, ...]] = {
+    "esc10": ("chance", "knn_mfcc", "random_forest", "svm_mfcc"),
+    "esc50": ("chance", "random_forest", "random"),
+    "dcase2013": ("chance", "random"),
+}
+"""For each protocol its floor and a classic; every built method once."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One method on one benchmark."""
+    """One method on one benchmark; without a recipe the first that fits its roles."""
 
     method: str
     benchmark: str
+    recipe: str | None = None
+    variant: str = ""
 
 
-def home() -> tuple[list[Pair], list[str]]:
-    """Every method on its home benchmarks, in order of benchmarks; and the plug-ins that cannot be loaded."""
-    pairs, broken = [], []
-    built = set(registry.names("benchmarks"))
-    for name in registry.names("methods"):
+def pairs(name: str) -> tuple[list[Pair], list[str]]:
+    """The pairs of a grid in order of benchmarks, and the plug-ins that cannot be loaded.
+
+    Raises
+    ------
+    WrongCall : no grid of that name.
+    """
+    if name not in GRIDS:
+        raise registry.unknown("grid", name, GRIDS)
+    methods, broken = _load("methods")
+    benchmarks, also_broken = _load("benchmarks")
+    found = dict.fromkeys(GRIDS[name](methods, benchmarks))
+    # The floor of a table first: a reader sees what chance is before anything else.
+    order = sorted(found, key=lambda pair: (pair.benchmark, pair.method != "chance", pair.method, pair.variant))
+    return order, [*broken, *also_broken]
+
+
+def _load(kind: registry.Kind) -> tuple[dict[str, Any], list[str]]:
+    loaded, broken = {}, []
+    for name in registry.names(kind):
         try:
-            method = registry.load("methods", name)
+            loaded[name] = registry.load(kind, name)
         except UnlabeledError as fault:
             broken.append(str(fault))
+    return loaded, broken
+
+
+def _tour(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
+    return [Pair(m, b) for b, names in TOUR.items() if b in benchmarks for m in names if m in methods]
+
+
+def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
+    """Every method on its home benchmarks, and every pair that a published table has."""
+    found = [Pair(name, b) for name, method in methods.items() for b in method.home if b in benchmarks]
+    for cell in published.load().cells.values():
+        method, benchmark = methods.get(cell.method_id), benchmarks.get(cell.benchmark)
+        if not method or not benchmark or (cell.run_variant and cell.run_variant not in method.variants):
             continue
-        pairs += [Pair(name, benchmark) for benchmark in method.home if benchmark in built]
-    # The floor of a table first, then by name: a reader sees what chance is before anything else.
-    return sorted(pairs, key=lambda pair: (pair.benchmark, pair.method != "chance", pair.method)), broken
+        recipe = benchmark.recipes.get(cell.recipe_name)
+        first = _first(method, benchmark)
+        if recipe and _fits(method, recipe):
+            named = None if cell.recipe_name == first else cell.recipe_name
+            found.append(Pair(cell.method_id, cell.benchmark, named, cell.run_variant))
+    return found
 
 
-@dataclass(frozen=True)
-class Done:
-    """One run of the grid: its record, or why there is none; `cached` where nothing was computed."""
-
-    pair: Pair
-    seed: int
-    record: Record | None
-    fault: UnlabeledError | None
-    cached: bool
-
-
-@dataclass
-class Tally:
-    """What became of the runs of a grid."""
-
-    done: int = 0
-    computed: int = 0
-    failed: int = 0
-    partial: int = 0
-
-    def add(self, run: Done) -> None:
-        """Count one run; a set that is not there is neither done nor failed."""
-        if run.record is None:
-            self.failed += not isinstance(run.fault, AbsentData)
-            return
-        self.done += 1
-        self.computed += not run.cached
-        self.partial += run.record.status == "partial"
-
-    def line(self, total: int) -> str:
-        """The last line of `run-all`."""
-        return f"{self.done} of {total} runs done, {self.computed} computed now, {self.failed} failed"
-
-    def exit(self) -> int:
-        """Exit status: something failed, nothing could be run, something is partial, or all is well."""
-        if self.failed:
-            return Exit.OTHER
-        if not self.done:
-            return Exit.BAD_DATA
-        return Exit.PARTIAL if self.partial else 0
+def _full(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
+    """All pairs whose roles fit, with every variant."""
+    return [
+        Pair(name, b, None, variant)
+        for name, method in methods.items()
+        for b, benchmark in benchmarks.items()
+        if _first(method, benchmark)
+        for variant in ("", *method.variants)
+    ]
 
 
-def run_all(
-    pairs: list[Pair],
-    seeds: list[int],
-    *,
-    data: Path | str | None,
-    preset: str,
-    store: Store,
-    device: str,
-    trust_reference: bool,
-    watch: run.Watch,
-) -> Iterator[Done]:
-    """Run the pairs one by one. A run that fails is reported and the next one starts."""
-    trusted = {record.keys["spec"]: record for record, _ in run.reference_records()} if trust_reference else {}
-    for pair in pairs:
-        for seed in seeds:
-            before = datetime.now(UTC)
-            try:
-                record = _trusted(pair, seed, data, preset, store, trusted, watch) or run.evaluate(
-                    pair.method, pair.benchmark, data=data, preset=preset, seed=seed, store=store, device=device,
-                    watch=watch,
-                )  # fmt: skip
-            except UnlabeledError as fault:
-                yield Done(pair, seed, None, fault, False)
-            except Exception as fault:
-                # A plug-in that breaks outside its units must not take the other runs with it.
-                told = UnlabeledError(f"{pair.method} on {pair.benchmark}: {type(fault).__name__}: {fault}")
-                yield Done(pair, seed, None, told, False)
-            else:
-                cached = datetime.fromisoformat(record.run["started"]) < before
-                yield Done(pair, seed, record, None, cached)
+def _fits(method: Any, recipe: Any) -> bool:
+    return "chance" in method.roles or recipe.role in method.roles
 
 
-def _trusted(
-    pair: Pair,
-    seed: int,
-    data: Path | str | None,
-    preset: str,
-    store: Store,
-    trusted: Mapping[str, Record],
-    watch: run.Watch,
-) -> Record | None:
-    if not trusted:
-        return None
-    made = run.plan.make(pair.method, pair.benchmark, data=data, preset=preset, seed=seed)
-    return trusted.get(run.resolve(made, store, watch).spec_key)
+def _first(method: Any, benchmark: Any) -> str:
+    """The recipe that a run without one gets, empty where none fits."""
+    return next((name for name, recipe in benchmark.recipes.items() if _fits(method, recipe)), "")
 
 
-def distance(record: Record) -> str:
-    """How far a record lies from the project's own one of the same question; empty where there is none."""
-    for known, _ in run.reference_records():
-        if known.keys["spec"] == record.keys["spec"] and known.status == "complete":
-            gaps = [record.scores[name]["value"] - score["value"] for name, score in known.scores.items()]
-            if not any(gaps):
-                return "equal to the reference record"
-            return f"{max(gaps, key=abs):+.4f} from the reference record"
-    return ""
-
-
-def adoptable(record: Record) -> bool:
-    """Whether a record can be one of the project's own: whole, official, as published."""
-    official = record.data["label"]["kinds"] == ["official"] and record.spec["preset"] == "paper"
-    return official and record.status == "complete" and not record.deviations
-
-
-def adopt(record: Record, store: Store, with_items: bool) -> Path | None:
-    """Make a record one of the project's own, in place of older ones of the same question.
-
-    The older ones go when the new one is on disk. None where the record is the project's own already.
-    """
-    folder, source = reference(), store.records / f"{record.id}.json"
-    if not source.is_file():
-        return None
-    if with_items and record.items:
-        write_atomic(folder / record.items["file"], (store.records / record.items["file"]).read_bytes())
-    write_atomic(folder / source.name, source.read_bytes())
-    with writing(folder):
-        for old, file in read_folder(folder).records:
-            if old.keys["spec"] == record.keys["spec"] and old.id != record.id:
-                file.with_name(f"{old.id}.items.jsonl.gz").unlink(missing_ok=True)
-                file.unlink()
-    return folder / source.name
+GRIDS: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[Pair]]] = {"tour": _tour, "home": _home, "full": _full}

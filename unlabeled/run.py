@@ -142,7 +142,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     try:
         made = plan.make(method, benchmark, **asked)
     except AbsentData as fault:
-        return [f"{benchmark} {method}\n  missing: {fault}"]
+        return [f"{benchmark} {method}\n  missing: {fault.what}"]
     spec, home = made.spec, Store(store)
     name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
@@ -152,8 +152,10 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     try:
         resolved = resolve(made, home, Watch(), remember=False)
         _refuse_fatal(resolved, None)
+    except AbsentData as fault:
+        return [f"{head}\n  missing: {fault.what} (see `unlabeled datasets where {made.dataset.id}`)"]
     except BadData as fault:
-        return [f"{head}\n  missing: {fault}"]
+        return [f"{head}\n  cannot run: {fault}"]
     if home.find(resolved.key):
         return [f"{head}\n  cached: {resolved.id} ({resolved.data.label.text})"]
     units = len(made.benchmark.units(resolved.data))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from unlabeled import grid, run
+from unlabeled import outlook, reference, run, workers
 from unlabeled.contracts import Problem
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.records import Record
@@ -112,26 +114,43 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
         out.print(line, markup=False)
 
 
-def show_grid(runs: Iterable[grid.Done], adopt_from: Store | None) -> grid.Tally:
+def show_grid(runs: Iterable[workers.Done], adopt_from: Store | None) -> workers.Tally:
     """One line a run as it ends. `adopt_from` makes official results the project's own records."""
-    tally = grid.Tally()
+    tally = workers.Tally()
     absent: dict[str, str] = {}
     for done in runs:
         tally.add(done)
         if isinstance(done.fault, AbsentData):
-            absent.setdefault(done.pair.benchmark, done.fault.what)
+            absent.setdefault(done.task.benchmark, done.fault.what)
         elif done.record is None:
-            err.print(f"{done.pair.benchmark} {done.pair.method}: {done.fault}", style="red", markup=False)
+            err.print(f"{done.task.benchmark} {done.task.method}: {done.fault}", style="red", markup=False)
         else:
-            ends = [headline(done.record), grid.distance(done.record), "cached" if done.cached else ""]
+            ends = [headline(done.record), reference.distance(done.record), "cached" if done.cached else ""]
             out.print(" · ".join(filter(None, ends)), markup=False)
-            if adopt_from and grid.adoptable(done.record):
-                target = grid.adopt(done.record, adopt_from, with_items=done.pair.benchmark == "esc10")
+            if adopt_from and reference.adoptable(done.record):
+                target = reference.adopt(done.record, adopt_from, with_items=done.task.benchmark == "esc10")
                 err.print(f"reference record {target.name if target else 'kept'}", style="dim", markup=False)
         flush()
     for benchmark, what in absent.items():
         out.print(f"without data: {benchmark} ({what}; see `unlabeled show {benchmark}`)", markup=False)
     return tally
+
+
+def show_plan(tasks: Sequence[workers.Task]) -> None:
+    """What `run-all` would do; at preset paper also every published cell."""
+    for task in tasks:
+        asked: dict[str, Any] = {
+            "data": task.data,
+            "recipe": task.recipe,
+            "variant": task.variant,
+            "preset": task.preset,
+        }
+        for line in run.preview(task.method, task.benchmark, store=task.store, seed=task.seed, **asked):
+            out.print(line, markup=False)
+    if tasks and tasks[0].preset == "paper":
+        out.print("\npublished cells:", markup=False)
+        for line in outlook.lines(Path(tasks[0].data) if tasks[0].data else None):
+            out.print(line, markup=False)
 
 
 def show_problems(problems: tuple[Problem, ...], most: int) -> None:

@@ -12,6 +12,8 @@ import pytest
 from unlabeled import grid, pages, registry
 from unlabeled.store import Store, reference
 
+TOUR = grid.pairs("tour")[0]
+
 
 @pytest.fixture
 def call(tmp_path):
@@ -110,10 +112,10 @@ def test_run_all_writes_the_leaderboard(call, nano, tmp_path):
     shown = call("run-all", "--preset", "nano", "--dry-run").stdout
     assert "esc10 svm_mfcc" in shown and not (tmp_path / "leaderboard.md").exists()
     done = call("run-all", "--preset", "nano", "--data", nano)
-    n = len(grid.home()[0])
+    n = len(TOUR)
     absent = done.stdout.count("without data: ")
     assert "Scoreboard" in done.stdout and f"of {n} runs done" in done.stdout and " 0 failed" in done.stdout
-    assert absent == len({pair.benchmark for pair in grid.home()[0]} - {"esc10", "esc50"})
+    assert absent == len({pair.benchmark for pair in TOUR} - {"esc10", "esc50"})
     page = (tmp_path / "leaderboard.md").read_text()
     assert "synthetic world" in page and ".unlabeled/records/" not in page.split("## Tables")[1]
     again = call("run-all", "--preset", "nano", "--data", nano)
@@ -127,7 +129,7 @@ def test_run_all_writes_the_leaderboard(call, nano, tmp_path):
 def test_sets_that_are_not_there_are_left_out(call, tmp_path):
     done = call("run-all", "--preset", "nano", "--data", tmp_path, check=False)
     assert done.returncode == 4 and done.stdout.count("without data: esc") == 2
-    assert f"0 of {len(grid.home()[0])} runs done, 0 computed now, 0 failed" in done.stdout
+    assert f"0 of {len(TOUR)} runs done, 0 computed now, 0 failed" in done.stdout
     done = call("run-all", "--preset", "paper")
     assert "esc50 chance: accuracy 2.0" in done.stdout and "needs data" in done.stdout
 

@@ -32,7 +32,7 @@ def test_every_recipe_and_preset_can_be_planned():
 def test_unknown_names_list_the_near_ones():
     with pytest.raises(WrongCall, match="did you mean svm_mfcc"):
         registry.find("methods", "smv_mfcc")
-    with pytest.raises(WrongCall, match="known: .*esc10"):
+    with pytest.raises(WrongCall, match=r"known: .*esc10"):
         registry.find("benchmarks", "zzz")
 
 

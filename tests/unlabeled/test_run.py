@@ -378,7 +378,7 @@ def test_preview_computes_nothing(nano, store):
     (line,) = run.preview(Loudness(), "esc10", store=store.root, data=nano, preset="nano")
     assert "cached" in line
     (line,) = run.preview(Loudness(), "esc10", store=store.root, data=nano / "absent", preset="nano")
-    assert "missing" in line and "how to get esc10" in line
+    assert "missing" in line and "datasets where esc10" in line
 
 
 def test_chance_is_exact(nano, store):

@@ -1,0 +1,50 @@
+"""Every published cell with the command that would measure it, or the one thing that is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from unlabeled import published, registry, verdict
+from unlabeled.published import Cell
+
+
+def lines(data: Path | None) -> Iterator[str]:
+    """One line a cell, by table, and a last line that counts."""
+    numbers = published.load()
+    methods, benchmarks = registry.names("methods"), registry.names("benchmarks")
+    found = {name: _found(name, data) for name in registry.names("datasets")}
+    counts: Counter[str] = Counter()
+    for table in numbers.table_ids():
+        yield table
+        for row in numbers.table(table):
+            cell = numbers.cells[row.cell_id]
+            missing = _missing(cell, methods, benchmarks, found)
+            counts[missing] += 1
+            text = f"missing: {missing}" if missing else verdict.command(cell).replace("ROOT", str(data or "ROOT"))
+            yield f"  {row.cell_id.partition('/')[2]}: {text}"
+    ready = counts.pop("", 0)
+    rest = ", ".join(f"{n} {missing}" for missing, n in counts.most_common())
+    yield f"{sum(counts.values()) + ready} published cells: {ready} can be measured now; missing: {rest}"
+
+
+def _missing(cell: Cell, methods: list[str], benchmarks: list[str], found: dict[str, bool]) -> str:
+    """The one thing that keeps a cell from being measured here, empty where nothing does."""
+    reason = verdict.missing_reason(cell, methods, benchmarks, have_record=False)
+    if cell.measurable == "no":
+        return "data (cannot be obtained)" if reason == "data" else reason
+    if reason == "data" and found.get(cell.dataset):
+        reason = ""
+    if reason:
+        return reason
+    recipes = registry.load("benchmarks", cell.benchmark).recipes
+    variants = registry.load("methods", cell.method_id).variants
+    if cell.recipe_name not in recipes:
+        return f"recipe {cell.recipe_name} not built"
+    return f"variant {cell.run_variant} not built" if cell.run_variant and cell.run_variant not in variants else ""
+
+
+def _found(name: str, data: Path | None) -> bool:
+    """Whether a data set lies below a data root."""
+    return bool(data and data.is_dir() and registry.load("datasets", name).find(data))
