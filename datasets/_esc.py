@@ -13,8 +13,8 @@ import hashlib
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,16 @@ from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
 
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
-NAME = re.compile(r"(?P<fold>\d+)-(?P<recording>\w+)-(?P<take>[A-Z])(-(?P<target>\d+))?\.(wav|ogg)", re.ASCII)
-CLASS_FOLDER = re.compile(r"\d{3} - .+")
+NAME = re.compile(r"(?P<fold>\d+)-(?P<recording>\w+)-(?P<take>[A-Z])(-(?P<target>\d{1,4}))?\.(wav|ogg)", re.ASCII)
+CLASS_FOLDER = re.compile(r"[0-9]{3} - .+", re.DOTALL)
+TABLE = "meta/esc50.csv"
 FOLDS = (1, 2, 3, 4, 5)
 RATE = 44_100
 SAMPLES = 220_500
+
+LENGTHS = {"table": (SAMPLES, SAMPLES), "folders": (SAMPLES // 2, 2 * SAMPLES)}
+"""Fewest and most samples of a released clip, by layout. The Ogg files vary: ESC-10's have 160,704 to 319,296
+samples. Those of ESC-50 are not known, so that between half and twice the nominal 5 s anything is possible."""
 
 CROSS_CLASS = frozenset({"131943", "209698", "134049", "234879"})
 """Recordings of the official ESC-50 table that stand in two folds, each time with two classes."""
@@ -37,7 +42,11 @@ CROSS_CLASS = frozenset({"131943", "209698", "134049", "234879"})
 
 @dataclass(frozen=True)
 class Official:
-    """What the released set holds. `table` hashes its list, `content` its bytes, where they are known."""
+    """What the released set holds. `content` hashes its bytes, where they are known; `table` its list.
+
+    `folders` hashes the list of the folder layout: a line `{class folder, from 0}/{fold}-{recording}-{take}.ogg`
+    a clip. It is no part of the representation, which the blank survey hashes: that one has no files.
+    """
 
     id: str
     clips: int
@@ -45,6 +54,7 @@ class Official:
     per_class_and_fold: int = 8
     table: str = ""
     content: str = ""
+    folders: str = field(default="", repr=False)
 
     def counts(self) -> dict[str, int]:
         """The official counts, named as they are printed."""
@@ -58,52 +68,61 @@ class Official:
 
 @dataclass(frozen=True)
 class _Listing:
-    """Clips as a layout lists them, before any file is opened."""
+    """Clips as a layout lists them, before any file is opened. `digest` hashes what is listed."""
 
     layout: str
     items: tuple[SoundItem, ...]
     classes: tuple[str, ...]
     problems: tuple[Problem, ...]
     lists: tuple[bytes, ...]
-    table: str
+    digest: str
 
 
 def has_table(folder: Path) -> bool:
     """Whether the folder has the table layout."""
-    return (folder / "meta" / "esc50.csv").is_file()
+    return (folder / TABLE).is_file()
 
 
-def has_class_folders(folder: Path, classes: int) -> bool:
-    """Whether the folder has the folder layout with this number of classes."""
-    return sum(1 for path in folder.iterdir() if path.is_dir() and CLASS_FOLDER.fullmatch(path.name)) == classes
+def has_class_folders(folder: Path, classes: int, names: Collection[str]) -> bool:
+    """Whether the folder has the folder layout with this number of classes; any number if it has the set's name.
+
+    A set that lost a class is still the set, and has to be refused by its own name.
+    """
+    there = len(_class_folders(folder))
+    return there == classes or (there > 0 and not {folder.name, folder.resolve().name}.isdisjoint(names))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and CLASS_FOLDER.fullmatch(path.name))
 
 
 def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None, memo: Memo) -> Survey:
     """Read one ESC folder and look into every clip; nothing is raised for a bad file, it is a problem."""
-    listing = _read_table(folder, only_esc10) if has_table(folder) else _read_folders(folder)
+    listing = _read_table(folder, only_esc10) if has_table(folder) else _read_folders(folder, official.classes)
     _folders.refuse_leaving(folder, (item.path for item in listing.items))
     world = manifest.read(folder)
-    present = tuple(item for item in listing.items if item.path.is_file())
+    present, no_files = _sounds.regular(listing.items)
     found = _counts(present)
-    kept = _sounds.first_of_each(present, limit)
-    facts, bad_files = _sounds.examine(kept, memo)
+    facts, bad_files = _sounds.examine(present, memo)
     rate = _sounds.working_rate(facts, RATE, generated=world is not None)
     problems = [
         *listing.problems,
+        *no_files,
         *bad_files,
         *_leaks(listing.items),
-        *_sounds.odd_clips(kept, facts, rate, channels=1),
+        *_sounds.odd_clips(present, facts, rate, channels=1),
     ]
-    hashes = [(item.id, str(facts[item.id]["sha256"])) for item in kept if item.id in facts]
+    hashes = [(item.id, str(facts[item.id]["sha256"])) for item in present if item.id in facts]
     content = _folders.content_root(hashes)
     if world is None:
         expected = official.counts()
-        label = _label(official, listing, found, content, facts, bool(bad_files))
+        label = _label(official, listing, found, content, facts)
     else:
         expected = {**found, "clips": len(listing.items)}
         problems += _sounds.changed_files(world, [(f"audio/{name}", digest) for name, digest in hashes])
         label = _sounds.world_label(world)
-    label = _sounds.settle(label, problems, limit, len(kept))
+    told = _folders.printable(problems)
+    kept = _sounds.first_of_each(present, limit)
     sizes = [f"{item.id} {item.path.stat().st_size}" for item in present]
     return Survey(
         dataset=official.id,
@@ -111,11 +130,11 @@ def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None
         layout=listing.layout,
         items=kept,
         classes=listing.classes,
-        problems=tuple(problems),
+        problems=told,
         expected=expected,
         found=found,
-        label=label,
-        fingerprint=_folders.fingerprint(sizes, listing.lists, content),
+        label=_sounds.settle(label, told, limit, len(kept)),
+        fingerprint=_folders.fingerprint(sizes, told, listing.lists, content),
         rate=rate,
         decoder=sound.backend(),
     )
@@ -141,43 +160,63 @@ def blank(official: Official) -> Survey:
 
 
 def _read_table(folder: Path, only_esc10: bool) -> _Listing:
-    table = folder / "meta" / "esc50.csv"
+    table, audio = folder / TABLE, folder / "audio"
+    _folders.refuse_leaving(folder, (table, audio))
     text = table.read_bytes()
-    reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig", errors="replace")))
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise BadData(f"{table}: columns {reader.fieldnames}", f"the official table has {','.join(COLUMNS)}")
-    rows = list(reader)
-    problems = [fault for line, row in enumerate(rows, 2) for fault in _row_faults(row, f"{table}:{line}")]
+    rows, problems = _rows(text, table)
     if problems:
         return _Listing("table", (), (), tuple(problems), (text,), "")
     listed = Counter(row["filename"] for row in rows)
     problems += [Problem("listed twice", name, f"{n} rows of {table}") for name, n in listed.items() if n > 1]
-    on_disk = {path.name for path in (folder / "audio").glob("*") if path.suffix in (".wav", ".ogg")}
-    absent = f"no file in {folder / 'audio'}"
-    problems += [Problem("missing file", name, absent) for name in sorted(set(listed) - on_disk)]
+    on_disk = {path.name for path in audio.glob("*") if path.suffix in (".wav", ".ogg")}
+    problems += [Problem("missing file", name, f"no file in {audio}") for name in sorted(set(listed) - on_disk)]
     problems += [Problem("file without a row", name, f"not in {table}") for name in sorted(on_disk - set(listed))]
     rows = [row for row in rows if row["esc10"] == "True" or not only_esc10]
+    if not rows:
+        problems.append(Problem("no clips", TABLE, "it lists no clip of this set"))
     names = {int(row["target"]): row["category"] for row in rows}
     order = {target: k for k, target in enumerate(sorted(names))}
     items = {
-        SoundItem(
-            row["filename"],
-            folder / "audio" / row["filename"],
-            order[int(row["target"])],
-            int(row["fold"]),
-            row["src_file"],
-        )
+        SoundItem(name, audio / name, order[int(row["target"])], int(row["fold"]), row["src_file"])
         for row in rows
+        for name in [row["filename"]]
     }
-    lines = sorted(",".join(row[column] for column in COLUMNS) for row in rows)
+    lines = (",".join(row[column] for column in COLUMNS) for row in rows)
     return _Listing(
         "table",
         tuple(sorted(items, key=_order)),
         tuple(names[target] for target in sorted(names)),
         tuple(problems),
         (text,),
-        hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+        _digest(lines),
     )
+
+
+def _rows(text: bytes, table: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Rows of a table and everything that is wrong with them.
+
+    Raises
+    ------
+    BadData : no table at all: other columns, a quote that is never closed.
+    """
+    reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig", errors="replace"), newline=""), strict=True)
+    rows, problems, line = [], [], 0
+    try:
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise BadData(f"{table}: columns {reader.fieldnames}", f"the official table has {','.join(COLUMNS)}")
+        line = reader.line_num
+        for row in reader:
+            rows.append(row)
+            problems += _row_faults(row, f"{TABLE}:{line + 1}")
+            line = reader.line_num
+    except csv.Error as fault:
+        todo = "look for a quote that is not closed, or download the table again"
+        raise BadData(f"{table}, line {line + 1}: {fault}", todo) from fault
+    return rows, problems
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _row_faults(row: Mapping[str, Any], where: str) -> list[Problem]:
@@ -199,20 +238,30 @@ def _row_faults(row: Mapping[str, Any], where: str) -> list[Problem]:
     return faults
 
 
-def _read_folders(folder: Path) -> _Listing:
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and CLASS_FOLDER.fullmatch(path.name))
+def _read_folders(folder: Path, expected: int) -> _Listing:
+    classes = _class_folders(folder)
+    _folders.refuse_leaving(folder, classes)
+    names = tuple(_folders.shown(directory.name).partition(" - ")[2] for directory in classes)
     items, problems = [], []
+    if len(classes) != expected:
+        text = "the set has one for each class, as `001 - Dog bark`"
+        problems.append(Problem("class folders", f"{len(classes)} of {expected} class folders", text))
     for k, directory in enumerate(classes):
+        shown = _folders.shown(directory.name)
+        if shown != directory.name:
+            problems.append(Problem("odd name", shown, "no UTF-8, or with control characters; rename the folder"))
         for path in sorted(directory.iterdir()):
-            name, where = NAME.fullmatch(path.name), f"{directory.name}/{path.name}"
+            name, where = NAME.fullmatch(path.name), f"{shown}/{path.name}"
             if not name:
                 problems.append(Problem("odd file", where, "no `fold-recording-take.ogg` name"))
             elif int(name["fold"]) not in FOLDS:
                 problems.append(Problem("wrong fold", where, f"fold {name['fold']}; folds are 1 to 5"))
             else:
                 items.append(SoundItem(where, path, k, int(name["fold"]), name["recording"]))
-    names = tuple(directory.name.partition(" - ")[2] for directory in classes)
-    return _Listing("folders", tuple(sorted(items, key=_order)), names, tuple(problems), (), "")
+    if not items:
+        problems.append(Problem("no clips", "class folders", "they hold no `fold-recording-take.ogg`"))
+    listed = _digest(f"{item.target}/{item.path.name}" for item in items)
+    return _Listing("folders", tuple(sorted(items, key=_order)), names, tuple(problems), (), listed)
 
 
 def _order(item: SoundItem) -> tuple[int, str]:
@@ -258,7 +307,6 @@ def _label(
     found: Mapping[str, int],
     content: str,
     facts: _sounds.Facts,
-    unreadable: bool,
 ) -> Label:
     """Official, altered or subset, by counts, lists and content."""
     if official.content and content == official.content:
@@ -270,13 +318,14 @@ def _label(
         altered.append("clips at another rate, resampled")
     if any(fact["channels"] != 1 for fact in facts.values()):
         altered.append("clips with several channels")
+    fewest, most = LENGTHS[listing.layout]
+    if any(not fewest <= fact["frames"] <= most and fact["rate"] == RATE for fact in facts.values()):
+        altered.append("clips that are not 5 s long")
     complete = found == official.counts()
-    if complete and listing.layout == "table":
-        if listing.table != official.table:
-            altered.append("another file list")
-        if any(fact["frames"] != SAMPLES and fact["rate"] == RATE for fact in facts.values()):
-            altered.append("clips that are not 5 s long")
-    elif complete and official.content and not unreadable:
+    table = listing.layout == "table"
+    if complete and listing.digest != (official.table if table else official.folders):
+        altered.append("another file list")
+    elif complete and not table and official.content:
         altered.append("other bytes than the released files")
     kinds: list[LabelKind] = []
     texts = []

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unlabeled.contracts import Problem
 from unlabeled.errors import BadData, name_several
+
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
+"""Control characters, and the surrogates that stand for the bytes of a name that is no UTF-8."""
 
 
 def look(file: Path, examine: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
@@ -27,15 +34,25 @@ def find(root: Path, names: Sequence[str], is_it: Callable[[Path], bool]) -> Pat
     return next((folder for folder in candidates if folder.is_dir() and is_it(folder)), None)
 
 
+def shown(name: str) -> str:
+    """A name from disk with everything escaped that cannot be printed or encoded."""
+    return _UNPRINTABLE.sub(lambda odd: repr(odd[0])[1:-1], name)
+
+
+def printable(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The same problems, all names in them as `shown`."""
+    return tuple(replace(problem, where=shown(problem.where), what=shown(problem.what)) for problem in problems)
+
+
 def refuse_leaving(folder: Path, files: Iterable[Path]) -> None:
-    """Links inside a data root must stay inside it.
+    """Files inside a data root must stay inside it, links of any folder on the way included.
 
     Raises
     ------
     BadData : some lead elsewhere; they are named.
     """
-    home = folder.resolve()
-    outside = [str(file) for file in files if file.is_symlink() and not file.resolve().is_relative_to(home)]
+    home = Path(os.path.realpath(folder))  # Path.resolve raises for links that run in a circle.
+    outside = [shown(str(file)) for file in files if not Path(os.path.realpath(file)).is_relative_to(home)]
     if outside:
         raise BadData(
             f"links that leave the data root: {name_several(outside)}",
@@ -43,10 +60,14 @@ def refuse_leaving(folder: Path, files: Iterable[Path]) -> None:
         )
 
 
-def fingerprint(parts: Iterable[str], lists: Iterable[bytes], content: str) -> str:
-    """Hash of the sorted `path size` lines, the bytes of lists and annotations, and the media content root."""
+def fingerprint(parts: Iterable[str], problems: Iterable[Problem], lists: Iterable[bytes], content: str) -> str:
+    """Hash of the sorted `path size` lines, fatal problems, bytes of lists and annotations, media content root.
+
+    A file that is wrong counts by its problem: it may be in no list and have no content.
+    """
     digest = hashlib.sha256()
-    for part in sorted(parts):
+    wrong = [f"{problem.kind}: {problem.where}" for problem in problems if problem.fatal]
+    for part in sorted([*parts, *wrong]):
         digest.update(part.encode() + b"\n")
     for text in lists:
         digest.update(hashlib.sha256(text).digest())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,17 +17,30 @@ from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
 
 Facts = Mapping[str, Mapping[str, Any]]
-"""What `look_into` found, by item id; a file that cannot be read has none."""
+"""What `hear` found, by item id; a file that cannot be read has none."""
 
 
-def look_into(file: Path) -> dict[str, Any]:
-    """Decode a clip once: its hash, rate, channels, frames, and whether it is all zeros."""
+def regular(items: Sequence[SoundItem]) -> tuple[tuple[SoundItem, ...], list[Problem]]:
+    """Items that are files, and a problem for every one whose name stands for something else; nothing is opened."""
+    kept, problems = [], []
+    for item in items:
+        if item.path.is_file():
+            kept.append(item)
+        elif os.path.lexists(item.path):
+            text = "a folder, a pipe or a link to nothing, where a regular file is needed"
+            problems.append(Problem("not a file", item.id, text))
+    return tuple(kept), problems
+
+
+def hear(file: Path) -> dict[str, Any]:
+    """Decode a clip once: its hash, rate, channels, frames, largest magnitude, and whether it is all zeros."""
     clip = sound.read(file)
     return {
         "sha256": _folders.sha256(file),
         "rate": clip.rate,
         "channels": clip.samples.shape[0],
         "frames": clip.samples.shape[1],
+        "peak": float(np.abs(clip.samples).max()),
         "silent": not np.any(clip.samples),
     }
 
@@ -36,7 +50,7 @@ def examine(items: Sequence[SoundItem], memo: Memo) -> tuple[Facts, list[Problem
     facts, problems = {}, []
     for item in items:
         try:
-            facts[item.id] = memo(item.path, look_into)
+            facts[item.id] = memo(item.path, hear)
         except BadData as fault:
             problems.append(Problem("unreadable file", item.id, fault.what))
     return facts, problems
@@ -49,7 +63,10 @@ def working_rate(facts: Facts, official: int, generated: bool) -> int:
 
 
 def odd_clips(items: Sequence[SoundItem], facts: Facts, rate: int, channels: int) -> list[Problem]:
-    """Clips that are silent, or have another rate or number of channels than the set: told, not refused."""
+    """Clips that are silent or too loud, or have another rate or number of channels than the set: told, not refused.
+
+    Vorbis goes a little beyond +-1 where the original was at full scale, as in the released ESC-10: no news.
+    """
     problems = []
     for item in items:
         fact = facts.get(item.id)
@@ -58,6 +75,9 @@ def odd_clips(items: Sequence[SoundItem], facts: Facts, rate: int, channels: int
         if fact["silent"]:
             text = "every sample is zero; it is scored like any other clip"
             problems.append(Problem("silent clip", item.id, text, fatal=False))
+        if fact["peak"] > 1 and item.path.suffix != ".ogg":
+            text = f"samples up to {fact['peak']:.4g}; they are used as they are"
+            problems.append(Problem("beyond full scale", item.id, text, fatal=False))
         if fact["channels"] > channels:
             text = f"{fact['channels']} channels; their mean is used"
             problems.append(Problem("several channels", item.id, text, fatal=False))
@@ -101,5 +121,9 @@ def settle(label: Label, problems: Sequence[Problem], limit: int | None, kept: i
         return Label(("broken",), "broken")
     if limit is None:
         return label
-    kinds = [kind for kind in label.kinds if kind not in ("official", "subset")]
-    return Label((*kinds, "subset"), f"{label.text}, first {limit} of each class and fold ({kept} clips)")
+    cut = f"first {limit} of each class and fold ({kept} clips)"
+    if label.kinds == ("official",):
+        return Label(("subset",), f"subset of {label.text}: {cut}")
+    if "subset" in label.kinds:
+        return Label(label.kinds, f"{label.text}; {cut}")
+    return Label((*label.kinds, "subset"), f"{label.text}; subset: {cut}")

@@ -97,12 +97,11 @@ class Dcase2013:
         """List both sets and look into every clip; nothing is raised for a bad file, it is a problem."""
         listing = _list(folder)
         world = manifest.read(folder)
-        kept = _sounds.first_of_each(listing.items, limit)
-        facts, bad_files = _sounds.examine(kept, memo)
+        facts, bad_files = _sounds.examine(listing.items, memo)
         rate = _sounds.working_rate(facts, RATE, generated=world is not None)
-        problems = [*listing.problems, *bad_files, *_heard_twice(kept, facts)]
-        problems += _sounds.odd_clips(kept, facts, rate, CHANNELS)
-        hashes = [(item.id, str(facts[item.id]["sha256"])) for item in kept if item.id in facts]
+        problems = [*listing.problems, *bad_files, *_heard_twice(listing.items, facts)]
+        problems += _sounds.odd_clips(listing.items, facts, rate, CHANNELS)
+        hashes = [(item.id, str(facts[item.id]["sha256"])) for item in listing.items if item.id in facts]
         found = _counts(listing)
         if world is None:
             expected, label = COUNTS, _label(listing, found, facts)
@@ -111,6 +110,8 @@ class Dcase2013:
             problems += [Problem("missing file", path, "MANIFEST.json names it") for path in missing]
             problems += _sounds.changed_files(world, hashes)
             expected, label = {**found, "clips": len(world.files)}, _sounds.world_label(world)
+        told = _folders.printable(problems)
+        kept = _sounds.first_of_each(listing.items, limit)
         sizes = [f"{item.id} {item.path.stat().st_size}" for item in listing.items]
         return Survey(
             dataset=self.id,
@@ -118,11 +119,11 @@ class Dcase2013:
             layout=listing.layout,
             items=kept,
             classes=listing.classes,
-            problems=tuple(problems),
+            problems=told,
             expected=expected,
             found=found,
-            label=_sounds.settle(label, problems, limit, len(kept)),
-            fingerprint=_folders.fingerprint(sizes, (), _folders.content_root(hashes)),
+            label=_sounds.settle(label, told, limit, len(kept)),
+            fingerprint=_folders.fingerprint(sizes, told, (), _folders.content_root(hashes)),
             rate=rate,
             decoder=sound.backend(),
         )
@@ -147,11 +148,11 @@ class Dcase2013:
 
 
 def _list(folder: Path) -> _Listing:
-    """The clips of both sets.
+    """The clips of both sets that are files.
 
     Raises
     ------
-    BadData : no clip in the development set, two test sets, or links that leave the folder.
+    BadData : two test sets, or links that leave the folder.
     """
     tests = [name for name in TEST_NAMES if (folder / name).is_dir()]
     if len(tests) > 1:
@@ -159,11 +160,13 @@ def _list(folder: Path) -> _Listing:
     folders = [folder / name for name in (DEVELOPMENT, *tests)]
     _folders.refuse_leaving(folder, folders)
     found: list[tuple[int, str, Path]] = []
-    problems = []
+    problems, empty = [], []
     for fold, directory in enumerate(folders, 1):
         clips, odd = _read_names(directory)
         if not clips:
-            raise BadData(f"{directory} holds no clip called `class` and two digits, as `bus01.wav`")
+            empty.append(
+                Problem("no clips", directory.name, "no file is called `class` and two digits, as `bus01.wav`")
+            )
         found += [(fold, scene, path) for scene, path in clips]
         problems += odd
     _folders.refuse_leaving(folder, (path for _, _, path in found))
@@ -172,8 +175,10 @@ def _list(folder: Path) -> _Listing:
     for fold, scene, path in found:
         name = f"{path.parent.name}/{path.name}"
         items.append(SoundItem(name, path, classes.index(scene), fold, recording=name))
-    listed = tuple(sorted(items if tests else five_folds(items), key=_order))
-    problems += _one_sided(listed, classes)
+    files, no_files = _sounds.regular(items)
+    listed = tuple(sorted(files if tests else five_folds(files), key=_order))
+    # Beside an empty set every class is on one side; beside a clip that is no file some may be.
+    problems += empty or no_files or _one_sided(listed, classes)
     text = "places and recordings are not named: a place may be heard in training and in test"
     problems.append(Problem("no recording metadata", folder.name, text, fatal=False))
     return _Listing(f"{DEVELOPMENT} + {tests[0]}" if tests else ALONE, listed, classes, tuple(problems))
@@ -256,7 +261,9 @@ def _counts(listing: _Listing) -> dict[str, int]:
         "development clips": len(listing.items) - tested,
         "test clips": tested,
         "classes": len(listing.classes),
-        "fewest clips of a class in a set": min(cells[target, test] for target in targets for test in sides),
+        "fewest clips of a class in a set": min(
+            (cells[target, test] for target in targets for test in sides), default=0
+        ),
     }
 
 

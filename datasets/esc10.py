@@ -13,6 +13,7 @@ OFFICIAL = _esc.Official(
     classes=10,
     table="6bd4c7e16edb461caece95271812c2aa480fa3a06c4d413b4c6857a6dcc64a88",
     content="33cc3d4c49c4883dbad26d03d7506e67e8c3bb53622bcb3d9a2e2c376e4ce8a5",
+    folders="41d0f0c493fb10645491a424e358e94655dad3d19bf284d172e63206b1137aac",
 )
 
 
@@ -30,7 +31,8 @@ class Esc10:
 
     def find(self, root: Path) -> Path | None:
         """The ESC-10 folder at or below a data root, else the ESC-50 folder that contains it."""
-        own = _folders.find(root, ("ESC-10", "ESC-10-master", "esc10"), lambda p: _esc.has_class_folders(p, 10))
+        names = ("ESC-10", "ESC-10-master", "esc10")
+        own = _folders.find(root, names, lambda p: _esc.has_class_folders(p, OFFICIAL.classes, names))
         return own or _folders.find(root, ("ESC-50", "ESC-50-master", "esc50"), _esc.has_table)
 
     def survey(self, folder: Path, limit: int | None = None, memo: Memo = _folders.look) -> Survey:

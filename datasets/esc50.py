@@ -12,6 +12,7 @@ OFFICIAL = _esc.Official(
     clips=2000,
     classes=50,
     table="7dce4a3f53c2e16cb3d0b506bb6474cd49eaba6519409890b7930d383fb54b51",
+    folders="bfb53d2a5cb3df3c22138bb4fc3be55dd65ccce26283bec3c2eca362a8ede458",
 )
 
 
@@ -30,7 +31,11 @@ class Esc50:
     def find(self, root: Path) -> Path | None:
         """The ESC-50 folder at or below a data root."""
         names = ("ESC-50", "ESC-50-master", "esc50")
-        return _folders.find(root, names, lambda p: _esc.has_table(p) or _esc.has_class_folders(p, 50))
+
+        def is_it(folder: Path) -> bool:
+            return _esc.has_table(folder) or _esc.has_class_folders(folder, OFFICIAL.classes, names)
+
+        return _folders.find(root, names, is_it)
 
     def survey(self, folder: Path, limit: int | None = None, memo: Memo = _folders.look) -> Survey:
         """All clips of the set."""

@@ -5,6 +5,8 @@ Rules and constants: sections 8.1, 8.5 and 8.6 of the sound protocols.
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +21,6 @@ OGG_TAIL = 65_307 + 4
 """Bytes from the end in which the last Ogg page must begin: the largest page there is (RFC 3533)."""
 
 _AGAIN = "copy or download the file again"
-_FORMATS = "WAV and Ogg files are read; convert any other format first"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sound:
 
 
 def check(path: Path) -> None:
-    """Refuse a file that is missing, empty, no sound, or cut off; nothing is decoded.
+    """Refuse a file that is missing, no regular file, empty, no sound, or cut off; nothing is decoded.
 
     libsndfile reads a truncated file short without a word, so the container itself is asked: the sizes
     that a WAV header promises, the end-of-stream page of an Ogg file.
@@ -43,17 +44,12 @@ def check(path: Path) -> None:
     ------
     BadData : names the file and what is wrong with it.
     """
-    _refuse_torn(path)
-    probe(path)
-
-
-def _refuse_torn(path: Path) -> None:
-    """Raise BadData for whatever can be told from the container."""
-    path = Path(path)
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadData(f"{path} is no regular file", "put the sound file there")
         with path.open("rb") as file:
-            fault = _fault(file, size)
+            fault = _fault(file, status.st_size)
     except FileNotFoundError:
         raise BadData(f"{path} is missing", "check the data folder") from None
     except OSError as error:
@@ -119,21 +115,6 @@ def _ogg_fault(file: BinaryIO, size: int) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def probe(path: Path) -> tuple[int, int, int]:
-    """Rate in Hz, channels and frames, from the header alone.
-
-    Raises
-    ------
-    BadData : libsndfile cannot read the header, or the file holds no samples.
-    """
-    try:
-        info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError) as error:
-        raise BadData(f"{path} is not a sound file that can be read: {error}", _FORMATS) from error
-    _refuse_no_samples(path, info.frames)
-    return info.samplerate, info.channels, info.frames
-
-
 def read(path: Path) -> Sound:
     """Check and decode a whole file: all channels, float32.
 
@@ -141,26 +122,23 @@ def read(path: Path) -> Sound:
 
     Raises
     ------
-    BadData : whatever `check` refuses, samples that are NaN or infinite, or fewer than announced.
+    BadData : whatever `check` refuses, no samples, NaN or infinite ones, or fewer than announced.
     """
-    _refuse_torn(path)
+    check(path)
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        # As bytes: soundfile encodes a text strictly, and fails on a path that is no UTF-8.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             announced, rate = file.frames, file.samplerate
             frames = file.read(dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise BadData(f"{path} cannot be decoded: {error}", _AGAIN) from error
-    _refuse_no_samples(path, announced)
+    if announced <= 0:
+        raise BadData(f"{path} holds no samples", _AGAIN)
     if len(frames) != announced:
         raise BadData(f"{path} is torn: {len(frames)} of {announced} samples could be decoded", _AGAIN)
     if not np.isfinite(frames).all():
         raise BadData(f"{path} holds NaN or infinite samples", "export it again as 16-bit WAV")
     return Sound(np.ascontiguousarray(frames.T), rate)
-
-
-def _refuse_no_samples(path: Path, frames: int) -> None:
-    if frames <= 0:
-        raise BadData(f"{path} holds no samples", _AGAIN)
 
 
 # ---------------------------------------------------------------- samples

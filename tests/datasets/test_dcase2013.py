@@ -1,5 +1,6 @@
 """The DCASE 2013 reader: both layouts, the official counts, and every way in which a folder can lie."""
 
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -123,7 +124,9 @@ def test_the_fingerprint_moves_with_names_and_bytes(small):
     write(clip, seed=1)
     after = survey(small).fingerprint
     clip.rename(clip.with_name("bus03.wav"))
-    assert len({before, after, survey(small).fingerprint}) == 3
+    renamed = survey(small).fingerprint
+    (small / TEST / "bus4.wav").write_bytes(b"")
+    assert len({before, after, renamed, survey(small).fingerprint}) == 4
 
 
 # ---------------------------------------------------------------- five folds of the development set
@@ -191,11 +194,12 @@ def test_other_things_may_lie_beside_and_are_told(small):
 
 
 @pytest.mark.parametrize("name", [DEVELOPMENT, TEST])
-def test_an_empty_set_is_refused(small, name):
+def test_an_empty_set_is_broken(small, name):
     shutil.rmtree(small / name)
     (small / name).mkdir()
-    with pytest.raises(BadData, match=f"{name} holds no clip"):
-        survey(small)
+    found = survey(small)
+    assert [(p.kind, p.where) for p in found.problems if p.fatal] == [("no clips", name)]
+    assert found.label.kinds == ("broken",)
 
 
 def test_bad_files_are_named_together(small):
@@ -206,9 +210,44 @@ def test_bad_files_are_named_together(small):
     clips[3].unlink()
     clips[3].mkdir()
     found = survey(small)
-    bad = {problem.where for problem in found.problems if problem.kind == "unreadable file"}
+    bad = {problem.where for problem in found.problems if problem.kind in ("unreadable file", "not a file")}
     assert bad == {f"{DEVELOPMENT}/{clip.name}" for clip in clips}
     assert found.label.kinds == ("broken",)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("nothing.wav")])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_clip_that_is_no_file_is_named_and_never_opened(small, make, alone):
+    clip = small / DEVELOPMENT / "bus02.wav"
+    clip.unlink()
+    make(clip)
+    if alone:
+        shutil.rmtree(small / TEST)
+
+    def memo(file, look):
+        assert file != clip
+        return look(file)
+
+    found = dcase2013.DATASET.survey(small, memo=memo)
+    assert [(p.kind, p.where) for p in found.problems if p.fatal] == [("not a file", f"{DEVELOPMENT}/bus02.wav")]
+    assert found.label.kinds == ("broken",) and all(item.path != clip for item in found.items)
+
+
+def test_samples_beyond_full_scale_are_told(small):
+    clip = small / TEST / "bus02.wav"
+    soundfile.write(clip, np.full((RATE, 2), -2.5, np.float32), RATE, subtype="FLOAT")
+    found = survey(small)
+    told = [(p.where, "2.5" in p.what) for p in found.problems if p.kind == "beyond full scale"]
+    assert told == [(f"{TEST}/bus02.wav", True)] and not kinds(found)
+
+
+def test_names_that_are_no_utf8_are_named_in_print(small):
+    for name in (b"n\xf6.txt", b"b\xfcs02.wav"):
+        (small / TEST / os.fsdecode(name)).write_text("")
+    found = survey(small)
+    wheres = [problem.where for problem in found.problems]
+    assert f"{TEST}/n\\udcf6.txt" in wheres and f"{TEST}/b\\udcfcs02.wav" in wheres
+    assert kinds(found) == {"odd file"} and len(found.fingerprint) == 64
 
 
 def test_silent_mono_and_surround_clips_and_other_rates_are_told(small):
@@ -266,6 +305,21 @@ def test_the_official_counts_earn_the_label(official):
     assert found.label.text == "official (lists and counts)" and kinds(found, fatal=False) == {NOTE}
     assert found.found == found.expected and found.classes == dcase2013.CLASSES
     assert found.rate == 44_100 and not kinds(found)
+
+
+def test_a_limit_makes_a_subset_of_whatever_the_whole_set_is(official):
+    found = dcase2013.DATASET.survey(official, limit=1, memo=as_released)
+    assert found.label.kinds == ("subset",) and len(found.items) == 20
+    assert found.label.text == "subset of official (lists and counts): first 1 of each class and fold (20 clips)"
+    assert found.found == found.expected and found.fingerprint == released(official).fingerprint
+
+    def memo(file, look):
+        return {**as_released(file, look), **({"channels": 1} if file.name == "park09.wav" else {})}
+
+    found = dcase2013.DATASET.survey(official, limit=1, memo=memo)
+    assert found.label.kinds == ("altered", "subset")
+    expected = "altered: clips that are not stereo; subset: first 1 of each class and fold (20 clips)"
+    assert found.label.text == expected
 
 
 @pytest.mark.parametrize(
