@@ -139,13 +139,9 @@ def show_grid(runs: Iterable[workers.Done], adopt_from: Store | None) -> workers
 def show_plan(tasks: Sequence[workers.Task]) -> None:
     """What `run-all` would do; at preset paper also every published cell."""
     for task in tasks:
-        asked: dict[str, Any] = {
-            "data": task.data,
-            "recipe": task.recipe,
-            "variant": task.variant,
-            "preset": task.preset,
-        }
-        for line in run.preview(task.method, task.benchmark, store=task.store, seed=task.seed, **asked):
+        asked: dict[str, Any] = {"data": task.data, "recipe": task.recipe, "variant": task.variant}
+        asked |= {"preset": task.preset, "seed": task.seed}
+        for line in run.preview(task.method, task.benchmark, store=task.store, **asked):
             out.print(line, markup=False)
     if tasks and tasks[0].preset == "paper":
         out.print("\npublished cells:", markup=False)

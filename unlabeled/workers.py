@@ -126,6 +126,7 @@ def _trusted(task: Task, asked: dict[str, Any], store: Store) -> Record | None:
     """The project's own record of the same question, where those are taken as cached."""
     if not task.trust_reference:
         return None
+    store.prepare()
     resolved = run.resolve(run.plan.make(task.method, task.benchmark, **asked), store, run.Watch())
     own = (record for record, _ in run.reference_records() if record.keys["spec"] == resolved.spec_key)
     return next(own, None)
