@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 
-from unlabeled.errors import WrongCall
 from unlabeled.published import Published, System
 from unlabeled.published_checks import BENCHMARKS
 from unlabeled.records import Record
@@ -235,20 +234,9 @@ def _references(published: Published) -> str:
 # ---------------------------------------------------------------- one system
 
 
-def describe_system(published: Published, method_id: str, built: Built, names: Collection[str] = ()) -> str:
-    """The page that `unlabeled show METHOD` prints. `names` are further ids that a reader may have meant.
-
-    Raises
-    ------
-    WrongCall : no published file names this id; near names are listed.
-    """
-    system = published.systems.get(method_id)
-    if system is None:
-        near = difflib.get_close_matches(method_id, {*published.systems, *names}, n=3, cutoff=0.5)
-        raise WrongCall(
-            f"no system {method_id!r} in the lectures",
-            f"near names: {', '.join(near)}" if near else "see results/published/systems.csv",
-        )
+def describe_system(published: Published, method_id: str, built: Built) -> str:
+    """The part of `unlabeled show METHOD` that the published files know."""
+    system = published.systems[method_id]
     parts = [
         _facts(published, system),
         _numbers(published, method_id, built),

@@ -1,36 +1,60 @@
-"""What is made from records and published numbers alone: leaderboard.md, one table, the page of one name."""
+"""What is made from records and published numbers alone: leaderboard.md, one table, the page of one name.
+
+`store` is the folder of the user's own records, which stand before the project's; without one the pages show
+the project's records alone. Records that cannot be read are left out, and `tell` hears of each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 from unlabeled import keys, leaderboard, published, registry, tables, verdict
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
-from unlabeled.published import Published
 from unlabeled.records import Record
-from unlabeled.store import Found, Store, read_folder, reference, write_atomic
+from unlabeled.store import Found, Store, Unread, read_folder, reference, write_atomic
+
+Tell = Callable[[str], None]
 
 
-def _all_records(store: Path) -> tuple[list[tuple[Record, Path]], list[str]]:
-    """Own records first, the newest before older ones, then the project's; and what could not be read.
+def _all_records(own: Found) -> Found:
+    """Own records first, the newest before older ones, then the project's.
 
     A record that both hold is taken from the project's folder, so that the same numbers are the same page.
     """
     project = read_folder(reference())
-    own = Store(store).read() if Store(store).records.is_dir() else Found((), ())
     shared = {record.id: record for record, _ in project.records}
     mine = [(r, f) for r, f in own.records if r.id not in shared or r.without_run() != shared[r.id].without_run()]
-    mine.sort(key=lambda pair: str(pair[0].run.get("started")), reverse=True)
-    return [*mine, *project.records], [*own.set_aside, *project.set_aside]
+    mine.sort(key=lambda pair: str(pair[0].run["started"]), reverse=True)
+    return Found((*mine, *project.records), (*own.set_aside, *project.set_aside))
 
 
-def _links(found: Iterable[tuple[Record, Path]], store: Path) -> dict[str, str]:
-    """Paths of records as seen from the folder of leaderboard.md."""
+def _found(store: Path | None, tell: Tell | None) -> tuple[tuple[Record, Path], ...]:
+    """All records to show; nothing is moved or written."""
+    found = _all_records(read_folder(Store(store).records) if store else Found((), ()))
+    _tell(found.set_aside, tell)
+    return found.records
+
+
+def _tell(unread: Iterable[Unread], tell: Tell | None) -> None:
+    if tell is not None:
+        for _, reason in unread:
+            tell(reason)
+
+
+def _links(found: Iterable[tuple[Record, Path]], folder: Path) -> dict[str, str]:
+    """Paths of records as seen from the folder of a page; none for a record that does not lie below it."""
     links: dict[str, str] = {}
     for record, file in found:
-        own = file.parent == Store(store).records
-        links.setdefault(record.id, f"{store.as_posix()}/records/{file.name}" if own else f"results/runs/{file.name}")
+        if file.parent == reference():
+            beside = Path("results", "runs", file.name)
+            there = (folder / beside).is_file()
+        else:
+            beside = Path(os.path.relpath(file, folder))
+            there = beside.parts[0] != os.pardir
+        links.setdefault(record.id, quote(beside.as_posix()) if there else "")
     return links
 
 
@@ -38,26 +62,33 @@ def _built() -> tables.Built:
     return tables.Built(frozenset(registry.names("methods")), frozenset(registry.names("benchmarks")))
 
 
-def _page(store: Path) -> tuple[str, list[str]]:
-    found, unread = _all_records(store)
+def _page(found: tuple[tuple[Record, Path], ...], folder: Path) -> str:
     records = [record for record, _ in found]
-    return leaderboard.leaderboard(published.load(), records, _built(), _links(found, store)), unread
+    return leaderboard.leaderboard(published.load(), records, _built(), _links(found, folder))
 
 
-def write(file: Path, store: Path) -> Path:
-    """Write leaderboard.md."""
-    text, _ = _page(store)
-    write_atomic(file, text.encode())
+def write(file: Path, store: Path | None, tell: Tell | None = None) -> Path:
+    """Write leaderboard.md: `run-all` with its store, `unlabeled leaderboard` with the store it is given, if any.
+
+    Records of the store that cannot be read are moved to its `set-aside`.
+    """
+    found = _all_records(Store(store).read() if store else Found((), ()))
+    _tell(found.set_aside, tell)
+    write_atomic(file, _page(found.records, file.parent).encode())
     return file
 
 
-def check(file: Path, store: Path) -> tuple[list[str], list[str]]:
-    """Differences between the file and the page made now, and the records whose code has changed since."""
+def check(file: Path, store: Path | None) -> tuple[list[str], list[str]]:
+    """Differences between the file and the page made now, and the records whose code has changed since.
+
+    Without a store the answer depends on the project's own records alone, so that it is the same for everybody.
+    A record that cannot be read is a difference. Nothing is moved or written.
+    """
     if not file.is_file():
         raise BadData(f"{file}: no such file", "run `unlabeled leaderboard` to write it")
-    text, unread = _page(store)
-    found, _ = _all_records(store)
-    differences = leaderboard.check(file.read_text(encoding="utf-8"), text)
+    unread: list[str] = []
+    found = _found(store, unread.append)
+    differences = leaderboard.check(file.read_text(encoding="utf-8"), _page(found, file.parent))
     stale = [f"{record.id}: {why}" for record, _ in found if (why := stale_because(record))]
     return [*differences, *unread], stale
 
@@ -73,8 +104,8 @@ def stale_because(record: Record) -> str:
         now = keys.code_key([module for plugin in plugins for module in plugin.modules])
     except UnlabeledError as fault:
         return fault.what
-    if not str(record.method.get("source", "")).startswith(f"{plugins[0].module} "):
-        return f"was made by {record.method.get('source')}"
+    if not record.method["source"].startswith(f"{plugins[0].module} "):
+        return f"was made by {record.method['source']}"
     if now.sources != record.keys["sources"]:
         return "the code that it depends on has changed"
     changed = [
@@ -87,10 +118,9 @@ def stale_because(record: Record) -> str:
     return ", ".join(changed)
 
 
-def scoreboard(store: Path) -> str:
+def scoreboard(store: Path | None, tell: Tell | None = None) -> str:
     """The scoreboards of leaderboard.md."""
-    found, _ = _all_records(store)
-    return leaderboard.scoreboard(published.load(), [record for record, _ in found]).rstrip()
+    return leaderboard.scoreboard(published.load(), [record for record, _ in _found(store, tell)]).rstrip()
 
 
 def verdicts(record: Record) -> list[str]:
@@ -114,26 +144,22 @@ def table_list() -> list[str]:
     return [f"{name:<{width}}  {numbers.table(name)[0].table_title}" for name in ids]
 
 
-def table(table_id: str, format: tables.Format, store: Path) -> str:
-    """One table in a format."""
-    numbers = published.load()
-    if table_id not in numbers.table_ids():
-        raise registry.unknown("table", table_id, numbers.table_ids())
-    found, _ = _all_records(store)
+def table(table_id: str, format: tables.Format, store: Path | None, tell: Tell | None = None) -> str:
+    """One table in a format; links lead from the current folder."""
+    found = _found(store, tell)
     records = [record for record, _ in found]
-    made = tables.lecture_table(numbers, table_id, records, _built(), _links(found, store))
+    made = tables.lecture_table(published.load(), table_id, records, _built(), _links(found, Path()))
     return tables.render(made, format)
 
 
-def find_run(name: str, store: Path) -> tuple[Record, Path] | None:
+def find_run(name: str, store: Path | None, tell: Tell | None = None) -> tuple[Record, Path] | None:
     """The record whose id begins with `name`, None if there is none.
 
     Raises
     ------
     WrongCall : several do.
     """
-    found, _ = _all_records(store)
-    hits = {record.id: (record, file) for record, file in found if record.id.startswith(name)}
+    hits = {record.id: (record, file) for record, file in _found(store, tell) if record.id.startswith(name)}
     if len(hits) > 1 and name not in hits:
         raise WrongCall(f"{name!r} begins the names of {len(hits)} runs", f"one of: {', '.join(sorted(hits)[:8])}")
     return hits.get(name) or next(iter(hits.values()), None)
@@ -144,14 +170,14 @@ def is_name(name: str) -> bool:
     return name in published.load().systems or any(name in registry.names(kind) for kind in registry.KINDS)
 
 
-def show(name: str, numbers: Published | None = None) -> str:
+def show(name: str) -> str:
     """What is known of a system, benchmark or data set.
 
     Raises
     ------
     WrongCall : nothing is called so; near names are listed.
     """
-    numbers = numbers or published.load()
+    numbers = published.load()
     parts = []
     if name in registry.names("benchmarks"):
         benchmark = registry.load("benchmarks", name)

@@ -6,7 +6,6 @@ Numbers stay text, because the decimals of a published number are part of it (`6
 from __future__ import annotations
 
 import csv
-import difflib
 import importlib.resources
 import io
 import re
@@ -17,7 +16,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
-from unlabeled.errors import BadData, WrongCall
+from unlabeled import registry
+from unlabeled.errors import BadData
 from unlabeled.published_checks import QUOTE_VARIANTS, RELEASED, all_faults
 
 Row = TypeVar("Row")
@@ -138,8 +138,6 @@ class Reference:
     title: str
     venue: str
     year: str
-    eprint: str = ""
-    doi: str = ""
 
     def text(self) -> str:
         """`Authors: Title. Venue, year.`"""
@@ -167,14 +165,11 @@ class Published:
 
         Raises
         ------
-        WrongCall : no table has this id.
+        WrongCall : no table has this id; near names are listed.
         """
         found = [cell for cell in self.table_cells if cell.table_id == table_id]
         if not found:
-            near = difflib.get_close_matches(table_id, self.table_ids(), n=3, cutoff=0.4)
-            raise WrongCall(
-                f"no table {table_id!r}", f"near names: {', '.join(near)}" if near else "see leaderboard.md"
-            )
+            raise registry.unknown("table", table_id, self.table_ids())
         return sorted(found, key=lambda cell: int(cell.row))
 
 
@@ -218,7 +213,10 @@ def _text(root: Traversable, name: str, faults: list[str]) -> str:
 def _rows(root: Traversable, name: str, kind: type[Row], faults: list[str]) -> list[Row]:
     """Every line of a CSV file; wrong columns and torn lines become faults."""
     before = len(faults)
-    lines = list(csv.reader(io.StringIO(_text(root, name, faults), newline="")))
+    try:
+        lines = list(csv.reader(io.StringIO(_text(root, name, faults), newline=""), strict=True))
+    except csv.Error as fault:
+        faults.append(f"{name}: cannot be read as CSV ({fault})")
     if len(faults) > before:
         return []
     expected = [field.name for field in fields(kind)]  # type: ignore[arg-type]
@@ -249,7 +247,7 @@ def _references(text: str, faults: list[str]) -> list[Reference]:
         values = {name.lower(): _plain(value) for name, value in _FIELD.findall(body)}
         faults += [f"references.bib, {key}: no {name}" for name in ("author", "title", "year") if not values.get(name)]
         venue = next((values[name] for name in _VENUES if values.get(name)), "")
-        plain = {name: values.get(name, "") for name in ("author", "title", "year", "eprint", "doi")}
+        plain = {name: values.get(name, "") for name in ("author", "title", "year")}
         found.append(Reference(key, venue=venue, **plain))
     if len(found) != len(re.findall(r"^@", text, re.MULTILINE)):
         faults.append("references.bib: an entry is not closed or has no key")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -188,17 +188,26 @@ def _unpaired(tables: Sequence[TableCell], cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _words(file: str, row: str, values: Any) -> list[str]:
-    """Fields that must be one of a few words."""
+def _fields(file: str, row: str, values: Any) -> list[str]:
+    """Fields with a sign that no table can show, such as a line end, and those that must be one of a few words."""
+    texts = {field.name: getattr(values, field.name) for field in fields(values)}
     return [
-        _fault(file, row, column, getattr(values, column), f"is not one of {sorted(allowed)}")
-        for column, allowed in _ALLOWED[file].items()
-        if getattr(values, column) not in allowed
+        *(
+            _fault(file, row, column, text, "holds a sign that cannot be printed")
+            for column, text in texts.items()
+            if not text.isprintable()
+        ),
+        *(
+            _fault(file, row, column, texts[column], f"is not one of {sorted(allowed)}")
+            for column, allowed in _ALLOWED[file].items()
+            if texts[column] not in allowed
+        ),
     ]
 
 
 def _number(text: str) -> bool:
-    return re.fullmatch(r"-?\d+(\.\d+)?", text) is not None
+    """Digits of ASCII, no more than a table has room for: `float` takes digits of any script."""
+    return re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", text) is not None
 
 
 def _measure(file: str, cell: TableCell | Cell, methods: frozenset[str]) -> list[str]:
@@ -223,12 +232,12 @@ def _measure(file: str, cell: TableCell | Cell, methods: frozenset[str]) -> list
 
 def _table_cell(cell: TableCell, methods: frozenset[str], keys: frozenset[str]) -> list[str]:
     file, row = "tables.csv", cell.cell_id
-    faults = [*_words(file, row, cell), *_measure(file, cell, methods)]
+    faults = [*_fields(file, row, cell), *_measure(file, cell, methods)]
     for column in ("value", "value_slide", "value_paper"):
         text = getattr(cell, column)
         if text and not _number(text):
             faults.append(_fault(file, row, column, text, "is no number"))
-    if not cell.row.isdigit():
+    if not re.fullmatch(r"[0-9]{1,4}", cell.row):
         faults.append(_fault(file, row, "row", cell.row, "is no whole number"))
     if cell.value != (cell.value_slide or cell.value_paper):
         stands = cell.value_slide or cell.value_paper
@@ -244,11 +253,11 @@ def _table_cell(cell: TableCell, methods: frozenset[str], keys: frozenset[str]) 
 
 def _cell(cell: Cell, methods: frozenset[str]) -> list[str]:
     file, row = "cells.csv", cell.cell_id
-    faults = [*_words(file, row, cell), *_measure(file, cell, methods)]
-    if not cell.seeds.isdigit() or int(cell.seeds) < 1:
-        faults.append(_fault(file, row, "seeds", cell.seeds, "is no number of runs"))
-    if not _number(cell.tolerance) or float(cell.tolerance) < 0:
-        faults.append(_fault(file, row, "tolerance", cell.tolerance, "is no distance"))
+    faults = [*_fields(file, row, cell), *_measure(file, cell, methods)]
+    if not re.fullmatch(r"[1-9][0-9]?", cell.seeds):
+        faults.append(_fault(file, row, "seeds", cell.seeds, "is no number of runs from 1 to 99"))
+    if not _number(cell.tolerance) or not 0 <= float(cell.tolerance) <= 10:
+        faults.append(_fault(file, row, "tolerance", cell.tolerance, "is no distance from 0 to 10"))
     if cell.recipe.partition("/")[0] != cell.benchmark or not cell.recipe_name:
         faults.append(_fault(file, row, "recipe", cell.recipe, f"is not {cell.benchmark}/NAME"))
     variant = "" if cell.variant in QUOTE_VARIANTS else cell.variant
@@ -279,7 +288,7 @@ def _join(row: TableCell, cell: Cell) -> list[str]:
 
 def _system(system: System, keys: frozenset[str]) -> list[str]:
     file, row = "systems.csv", system.method_id
-    faults = _words(file, row, system)
+    faults = _fields(file, row, system)
     for key in filter(None, system.bib.split(";")):
         if key not in keys:
             faults.append(_fault(file, row, "bib", key, "is not in references.bib"))

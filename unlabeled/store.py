@@ -9,16 +9,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from unlabeled import records
+from unlabeled import keys, records
 from unlabeled.contracts import Outcome
 from unlabeled.errors import BadData, UnlabeledError
 from unlabeled.records import Record
@@ -26,12 +27,19 @@ from unlabeled.records import Record
 DEFAULT = Path(".unlabeled")
 
 
+class Unread(NamedTuple):
+    """A file that holds no record; `reason` is a sentence that names it."""
+
+    file: Path
+    reason: str
+
+
 @dataclass(frozen=True)
 class Found:
-    """Records of a folder, each with its file, and what could not be read."""
+    """Records of a folder, each with its file, and the files that could not be read."""
 
     records: tuple[tuple[Record, Path], ...]
-    set_aside: tuple[str, ...]
+    set_aside: tuple[Unread, ...]
 
 
 def reference() -> Path:
@@ -44,10 +52,29 @@ def read_folder(folder: Path) -> Found:
     good, bad = [], []
     for file in sorted(folder.glob("*.json")):
         try:
-            good.append((records.parse(file.read_text(encoding="utf-8"), file.name), file))
-        except (BadData, UnicodeDecodeError) as fault:
-            bad.append(f"{file}: {fault}")
+            good.append((_read_record(file), file))
+        except FileNotFoundError:
+            continue  # another process took it away since the folder was listed
+        except BadData as fault:
+            bad.append(Unread(file, fault.what))
     return Found(tuple(good), tuple(bad))
+
+
+def _read_record(file: Path) -> Record:
+    """One record.
+
+    Raises
+    ------
+    BadData : the file holds none.
+    FileNotFoundError : it is gone.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as fault:
+        raise BadData(f"{file}: cannot be read ({fault})") from fault
+    return records.parse(text, str(file))
 
 
 @contextmanager
@@ -83,7 +110,8 @@ class Store:
         self.root = Path(root) if root is not None else DEFAULT
         self.records, self.journals, self.locks = (self.root / name for name in ("records", "journals", "locks"))
         self._memo = self.root / "files.jsonl"
-        self._known: dict[str, Any] | None = None
+        self._known: dict[str, dict[str, Any]] | None = None
+        self._codes: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Make the folders and see that they can be written.
@@ -106,25 +134,30 @@ class Store:
     # ------------------------------------------------------------ records
 
     def read(self) -> Found:
-        """All records; unreadable ones are moved to `records/set-aside` and named."""
+        """All records; the files that hold none are moved to `records/set-aside` and named."""
         found = read_folder(self.records)
-        for text in found.set_aside:
-            file = Path(text.partition(".json: ")[0] + ".json")
-            aside = self.records / "set-aside"
-            with writing(aside):
-                aside.mkdir(exist_ok=True)
-                file.replace(aside / file.name)
-        return Found(found.records, tuple(f"{text} (moved to set-aside)" for text in found.set_aside))
+        return Found(found.records, tuple(Unread(file, reason + self._move(file)) for file, reason in found.set_aside))
+
+    def _move(self, file: Path) -> str:
+        """Move a file to `set-aside` under a name that is free there; what to tell of it."""
+        aside = self.records / "set-aside"
+        try:
+            aside.mkdir(exist_ok=True)
+            names = (f"{file.stem}{f'.{k}' if k else ''}{file.suffix}" for k in itertools.count())
+            file.replace(next(target for name in names if not (target := aside / name).exists()))
+        except FileNotFoundError:
+            return " (another process moved it to set-aside)"
+        except OSError as fault:
+            return f" (it stays there: {fault.strerror})"
+        return " (moved to set-aside)"
 
     def find(self, run_key: str) -> Record | None:
         """The finished record of a key; a failed run is never found."""
         for file in self.records.glob(f"*-{run_key[:10]}.json"):
-            try:
-                record = records.parse(file.read_text(encoding="utf-8"), file.name)
-            except (BadData, UnicodeDecodeError):
-                continue
-            if record.keys.get("run") == run_key and record.status != "failed" and self.items_whole(record):
-                return record
+            with suppress(BadData, FileNotFoundError):
+                record = _read_record(file)
+                if record.keys["run"] == run_key and record.status != "failed" and self.items_whole(record):
+                    return record
         return None
 
     def items_whole(self, record: Record) -> bool:
@@ -148,37 +181,65 @@ class Store:
         return {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "n": len(lines), "keep": keep}
 
     def write(self, record: Record) -> Path:
-        """Write the record of a run in one step."""
+        """Write the record of a run in one step.
+
+        Raises
+        ------
+        BadData : it would not read back; nothing is written.
+        """
         file = self.records / f"{record.id}.json"
-        write_atomic(file, record.to_json().encode())
+        try:
+            text = record.to_json()
+        except ValueError as fault:
+            raise BadData(f"{file}: the run gave what no record can hold ({fault})") from fault
+        records.parse(text, str(file))
+        write_atomic(file, text.encode())
         return file
 
     # ------------------------------------------------------------ remembered facts about media files
 
     def memo(self, file: Path, look: Callable[[Path], dict[str, Any]], remember: bool = True) -> dict[str, Any]:
-        """`look(file)`, remembered by path, size and time of change."""
-        stat = file.stat() if file.exists() else None
-        key = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{look.__qualname__}" if stat else ""
+        """`look(file)`, remembered by path, size, time of change and the code that `look` depends on."""
+        code = self._code(look.__module__)
+        if not code or not file.exists():
+            return look(file)
+        stat = file.stat()
+        name = f"{look.__module__}.{look.__qualname__}"
+        key = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{name}:{code}"
         known = self._read_memo()
         if key not in known:
-            facts = look(file)
-            known[key] = facts
+            known[key] = look(file)
             if remember:
+                line = json.dumps([key, known[key], _seal(key, known[key])]) + "\n"
                 with writing(self._memo), self._memo.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps([key, facts]) + "\n")
+                    stream.write(line)
         return known[key]
 
-    def _read_memo(self) -> dict[str, Any]:
+    def _code(self, module: str) -> str:
+        """Hash of a module and all that it uses, empty where it has no source: then nothing is remembered."""
+        if module not in self._codes:
+            try:
+                self._codes[module] = keys.code_key([module]).key
+            except UnlabeledError:
+                self._codes[module] = ""
+        return self._codes[module]
+
+    def _read_memo(self) -> dict[str, dict[str, Any]]:
         if self._known is None:
             self._known = {}
-            if self._memo.exists():
-                for line in self._memo.read_text(encoding="utf-8", errors="replace").splitlines():
-                    try:
-                        key, facts = json.loads(line)
-                    except ValueError:
-                        continue  # a line torn by a kill: that file is looked at again
-                    self._known[key] = facts
+            lines = self._memo.read_text(encoding="utf-8", errors="replace").splitlines() if self._memo.exists() else []
+            for line in lines:
+                # A line that was torn, changed or written by an older version: that file is looked at again.
+                with suppress(ValueError, TypeError, RecursionError):
+                    key, facts, seal = json.loads(line)
+                    if isinstance(key, str) and isinstance(facts, dict) and seal == _seal(key, facts):
+                        self._known[key] = facts
         return self._known
+
+
+def _seal(key: str, facts: Mapping[str, Any]) -> str:
+    """Hash that tells a whole line of the memo from a changed one."""
+    return hashlib.sha256(json.dumps([key, facts], sort_keys=True).encode()).hexdigest()
 
 
 class Journal:
@@ -199,17 +260,22 @@ class Journal:
                 os.truncate(self.file, len(whole))
         for line in whole.splitlines():
             try:
-                entry = json.loads(line)
-                outcome = Outcome(entry["n"], entry["values"], tuple(entry["items"]))
-            except (ValueError, KeyError, TypeError):
+                unit, outcome = self._entry(line)
+            except (ValueError, KeyError, TypeError, RecursionError):
                 # Not torn at the end but damaged inside: nothing after this line can be trusted.
-                self._keep(list(self.done))
+                write_atomic(self.file, b"".join(self._line(*done) for done in self.done.items()))
                 return
-            self.done[entry["unit"]] = outcome
+            self.done[unit] = outcome
 
-    def _keep(self, units: list[str]) -> None:
-        lines = [self._line(unit, self.done[unit]) for unit in units]
-        write_atomic(self.file, b"".join(lines))
+    @staticmethod
+    def _entry(line: bytes) -> tuple[str, Outcome]:
+        """Unit and outcome of a line; KeyError, TypeError or ValueError where it holds none."""
+        entry = json.loads(line)
+        unit, n, values, items = (entry[name] for name in ("unit", "n", "values", "items"))
+        forms = ((unit, str), (n, int), (values, dict), (items, list), *((item, dict) for item in items))
+        if not all(isinstance(value, form) for value, form in forms):
+            raise ValueError("an outcome is a whole number `n`, an object `values` and a list of objects `items`")
+        return unit, Outcome(n, values, tuple(items))
 
     @staticmethod
     def _line(unit: str, outcome: Outcome) -> bytes:
@@ -219,13 +285,13 @@ class Journal:
     def append(self, unit: str, outcome: Outcome) -> Outcome:
         """Write a finished unit; returned is what a later reader will see, so that resumed runs are equal."""
         line = self._line(unit, outcome)
+        _, read_back = self._entry(line)
         with writing(self.file), self.file.open("ab") as stream:
             stream.write(line)
             stream.flush()
             os.fsync(stream.fileno())
-        entry = json.loads(line)
-        self.done[unit] = Outcome(entry["n"], entry["values"], tuple(entry["items"]))
-        return self.done[unit]
+        self.done[unit] = read_back
+        return read_back
 
     def remove(self) -> None:
         """The record is written: the journal has done its work."""

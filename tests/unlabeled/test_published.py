@@ -134,6 +134,11 @@ def test_an_unknown_table_names_its_neighbours(published: Published) -> None:
         ("tables.csv", "paper_status", "checked", "'checked' is not one of"),
         ("tables.csv", "paper_citation", "piczak2016", "'piczak2016' is not in references.bib"),
         ("tables.csv", "row", "first", "'first' is no whole number"),
+        ("tables.csv", "row", "²", "'²' is no whole number"),
+        ("tables.csv", "row", "٣", "'٣' is no whole number"),
+        ("tables.csv", "value_paper", "٣", "'٣' is no number"),
+        ("tables.csv", "value_paper", "9" * 400, "is no number"),
+        ("tables.csv", "row_label", "SVM\nMFCC", "'SVM\\nMFCC' holds a sign that cannot be printed"),
         ("tables.csv", "table_title", "Another", "'Another' is 'Sound classification on ESC-50"),
         ("tables.csv", "column_label", "ESC-50", "stands in the place of"),
         ("cells.csv", "published_value", "67.50", "'67.50' is '67.5' in tables.csv"),
@@ -141,7 +146,16 @@ def test_an_unknown_table_names_its_neighbours(published: Published) -> None:
         ("cells.csv", "recipe", "esc50/piczak2015", "'esc50/piczak2015' is not esc10/NAME"),
         ("cells.csv", "preset", "mini", "'mini' is not one of"),
         ("cells.csv", "seeds", "some", "'some' is no number of runs"),
+        ("cells.csv", "seeds", "²", "'²' is no number of runs"),
+        ("cells.csv", "seeds", "٣", "'٣' is no number of runs"),
+        ("cells.csv", "seeds", "0", "'0' is no number of runs"),
+        ("cells.csv", "seeds", "999999999999", "'999999999999' is no number of runs"),
         ("cells.csv", "tolerance", "wide", "'wide' is no distance"),
+        ("cells.csv", "tolerance", "²", "'²' is no distance"),
+        ("cells.csv", "tolerance", "٣", "'٣' is no distance"),
+        ("cells.csv", "tolerance", "-0.5", "'-0.5' is no distance"),
+        ("cells.csv", "tolerance", "10.1", "'10.1' is no distance from 0 to 10"),
+        ("cells.csv", "needs_data", "esc10\x1b[2J", "holds a sign that cannot be printed"),
         ("cells.csv", "measurable", "maybe", "'maybe' is not one of"),
         ("cells.csv", "missing", "time", "'time' is not one of"),
         ("cells.csv", "cost", "much", "'much' is not one of"),
@@ -208,6 +222,14 @@ def test_a_torn_row_is_named(tmp_path: Path) -> None:
     with (tmp_path / "tables.csv").open("a", encoding="utf-8") as out:
         out.write("torn/cell,torn\n")
     assert "tables.csv, row 249 (torn/cell): 2 fields" in _message(tmp_path)
+
+
+@pytest.mark.parametrize("end", ['x/y,"never closed\n', f"x/y,{'z' * 200_000}\n", 'x/y,"closed"then\n'])
+def test_a_file_that_is_no_csv_is_named(tmp_path: Path, end: str) -> None:
+    shutil.copytree(FILES, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "cells.csv").open("a", encoding="utf-8") as out:
+        out.write(end)
+    assert "cells.csv: cannot be read as CSV (" in _message(tmp_path)
 
 
 def test_a_missing_file_and_a_torn_reference_are_named(tmp_path: Path) -> None:

@@ -295,15 +295,6 @@ def test_every_system_can_be_shown() -> None:
         assert describe_system(PUBLISHED, name, BUILT).startswith(PUBLISHED.systems[name].name)
 
 
-def test_an_unknown_system_names_its_neighbours() -> None:
-    with pytest.raises(WrongCall, match="soundnet"):
-        describe_system(PUBLISHED, "sondnet", BUILT)
-    with pytest.raises(WrongCall, match="my_network"):
-        describe_system(PUBLISHED, "my_netwrk", BUILT, ["my_network"])
-    with pytest.raises(WrongCall, match=r"systems\.csv"):
-        describe_system(PUBLISHED, "qqqqqqqq", BUILT)
-
-
 def test_check_names_the_first_lines_that_differ() -> None:
     assert check("a\nb\n", "a\nb\n") == []
     assert check("a\nb\n", "a\nc\n") == ["line 2: - b", "line 2: + c"]
