@@ -200,7 +200,7 @@ def run_all(
         runs = workers_module.run_all(tasks, workers, watch)
         tally = screen.show_grid(runs, Store(store) if refresh else None)
     screen.out.print("\n" + pages.scoreboard(store), markup=False)
-    target = pages.write(Path("leaderboard.md"), store)
+    target = pages.write(Path("leaderboard.md"), store, screen.remark)
     screen.out.print(f"{tally.line(len(tasks))}\ntables: {target}", markup=False)
     if tally.exit():
         raise typer.Exit(tally.exit())
@@ -237,15 +237,15 @@ def show(
     from unlabeled import pages, published, screen
 
     if name in published.load().table_ids():
-        screen.out.print(pages.table(name, "md", store), markup=False)
+        screen.out.print(pages.table(name, "md", store, screen.remark), markup=False)
         return
-    found = None if pages.is_name(name) else pages.find_run(name, store)
+    found = None if pages.is_name(name) else pages.find_run(name, store, screen.remark)
     if found is None:
         screen.out.print(pages.show(name), markup=False)
         return
     record, file = found
     screen.show_record(record, pages.verdicts(record), str(file))
-    if out is not None and "confusion" in record.breakdown:
+    if out is not None and "confusion" in record.breakdown and "accuracy" in record.scores:
         from unlabeled import pictures
 
         drawn = pictures.confusion(record, out / f"{record.id}-confusion.png")
@@ -259,22 +259,23 @@ def table(
     store: StoreFolder = STORE,
 ) -> None:
     """Print one table of the lectures: published number, our number, what may be said of the difference."""
-    from unlabeled import pages
+    from unlabeled import pages, screen
 
-    print(pages.table(table_id, format.value, store), end="")
+    print(pages.table(table_id, format.value, store, screen.remark), end="")
 
 
 @app.command()
 def leaderboard(
     check: Annotated[bool, typer.Option("--check", help="Remake the tables and compare; nothing is written.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="With --check: stale records fail too.")] = False,
-    store: StoreFolder = STORE,
+    store: Annotated[Path | None, typer.Option(help="Records of your own to show beside the project's.")] = None,
 ) -> None:
-    """Write leaderboard.md from the records and the published numbers alone."""
+    """Write leaderboard.md from the project's records, and those of a store, and the published numbers alone."""
     from unlabeled import pages, screen
 
     if not check:
-        screen.out.print(f"written: {pages.write(Path('leaderboard.md'), store)}", markup=False)
+        target = pages.write(Path("leaderboard.md"), store, screen.remark)
+        screen.out.print(f"written: {target}", markup=False)
         return
     differences, stale = pages.check(Path("leaderboard.md"), store)
     for text in stale:
@@ -300,7 +301,7 @@ def compare(
     from unlabeled import compare as compare_module
     from unlabeled import pages, screen
 
-    found = [pages.find_run(name, store) for name in (run_a, run_b)]
+    found = [pages.find_run(name, store, screen.remark) for name in (run_a, run_b)]
     for name, hit in zip((run_a, run_b), found, strict=True):
         if hit is None:
             raise WrongCall(f"no run begins with {name!r}", "`unlabeled results` lists them by id")

@@ -128,12 +128,12 @@ def evaluate(
     store.prepare()
     resolved = resolve(made, store, watch)
     _refuse_fatal(resolved, store)
-    cached = _cached(resolved, store, overwrite, keep)
+    cached = _cached(resolved, store, overwrite, keep, watch)
     if cached is not None:
         return cached
     with locks.owned(store.locks / f"{resolved.key}.lock", watch.say):
         # Another process may have finished it while this one waited.
-        cached = None if overwrite == "always" else _cached(resolved, store, "missing", keep)
+        cached = None if overwrite == "always" else _cached(resolved, store, "missing", keep, watch)
         return cached or _compute(resolved, store, device, keep, overwrite, watch)
 
 
@@ -283,14 +283,16 @@ def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
     return reader.survey(folder, spec.limit, memo)
 
 
-def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep) -> Record | None:
+def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep, watch: Watch) -> Record | None:
     if overwrite == "always":
         return None
     record = store.find(resolved.key)
     if record is None and overwrite == "never":
-        record = next(
-            (r for r, _ in store.read().records if r.keys["spec"] == resolved.spec_key and r.status != "failed"), None
-        )
+        found = store.read()
+        for unread in found.set_aside:
+            watch.say(unread.reason)
+        same = (r for r, _ in found.records if r.keys["spec"] == resolved.spec_key and r.status != "failed")
+        record = next(same, None)
     if record is not None and keep == "predictions" and (record.items or {}).get("keep") != keep:
         return None
     return record

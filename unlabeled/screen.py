@@ -59,6 +59,11 @@ class Terminal(run.Watch):
         self._bars.update(self._task[1], completed=done)  # type: ignore[arg-type]
 
 
+def remark(text: str) -> None:
+    """Something beside the answer, such as a record that could not be read."""
+    err.print(text, style="yellow", markup=False)
+
+
 def fault(error: UnlabeledError) -> None:
     """An error, in the words it carries."""
     err.print(f"[bold red]error:[/] {_plain(str(error))}")
@@ -96,7 +101,9 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     for name in ("unit", "n", *columns):
         table.add_column(name, justify="left" if name == "unit" else "right")
     for unit in record.units:
-        cells = [percent(unit[name]) if isinstance(unit[name], float) else str(unit[name]) for name in columns]
+        cells = [
+            percent(unit[name]) if isinstance(unit.get(name), float) else str(unit.get(name, "")) for name in columns
+        ]
         table.add_row(unit["unit"], str(unit["n"]), *cells)
     if record.units:
         out.print(table)
