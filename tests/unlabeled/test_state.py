@@ -81,7 +81,7 @@ def closure(k):
 @pytest.mark.parametrize(
     "thing",
     [lambda: 0, np.random.default_rng(0), closure(1), Plain(f=print), [object], iter([1]), np.array([object()])],
-    ids=repr,
+    ids=["function", "generator", "closure", "holds a function", "class", "iterator", "objects"],
 )
 def test_what_cannot_be_told_is_said_to_be_so(thing):
     assert state_of(thing) is None
