@@ -20,8 +20,16 @@ class ClipClassification(ABC):
 
     metrics = (Metric("accuracy"),)
 
-    def __init__(self, id: str, title: str) -> None:
-        self.id, self.title, self.dataset = id, title, id
+    def __init__(self, id: str, title: str, dataset: str = "") -> None:
+        self.id, self.title, self.dataset = id, title, dataset or id
+
+    def view(self, data: Survey) -> Survey:
+        """The clips as this protocol sees them: another survey where it merges or drops classes."""
+        return data
+
+    def all_units(self, data: Survey) -> tuple[str, ...]:
+        """The units of a complete run: those that the data allow, unless a protocol knows better."""
+        return self.units(data)
 
     @abstractmethod
     def units(self, data: Survey) -> tuple[str, ...]:
@@ -37,6 +45,7 @@ class ClipClassification(ABC):
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Any, rng: Rng, keep: str) -> Outcome:
         """Train on one part of the clips, score the other."""
+        data = self.view(data)
         train, test = self.split(unit, data)
         if len({item.target for item in train}) < 2:
             raise BadData(f"{data.folder}: {unit} leaves fewer than two classes to train on")
@@ -64,12 +73,14 @@ class ClipClassification(ABC):
 
     def chance(self, unit: str, data: Survey) -> Outcome:
         """One in as many as there are classes."""
+        data = self.view(data)
         without_files = data.layout == "none"
         n = data.found["clips"] // len(self.units(data)) if without_files else len(self.split(unit, data)[1])
         return Outcome(n, {"accuracy": 1 / len(data.classes)})
 
     def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey) -> Scores:
         """Mean of the units' accuracies, population deviation over units, Wilson interval on the pooled clips."""
+        data = self.view(data)
         n = [outcome.n for outcome in outcomes.values()]
         if any("correct" not in outcome.values for outcome in outcomes.values()):
             units = np.array([outcome.values["accuracy"] for outcome in outcomes.values()])

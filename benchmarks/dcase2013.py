@@ -24,10 +24,6 @@ class Dcase2013(ClipClassification):
         "l3-svm": SecondWindows(seconds=30.0, windows=60),
     }
 
-    def all_units(self, data: Survey) -> tuple[str, ...]:
-        """The units of a complete run on these data."""
-        return self.units(data)
-
     def units(self, data: Survey) -> tuple[str, ...]:
         """The test set, or the folds of the public set."""
         folds = sorted({item.fold for item in data.items})

@@ -46,6 +46,7 @@ def test_a_wheel_installed_elsewhere_runs(installed):
     assert where.startswith(str(installed / "site"))
     assert "svm_mfcc" in call("list", "methods")
     call("leaderboard")
-    page = (installed / "leaderboard.md").read_text()
-    assert page == (ROOT / "leaderboard.md").read_text()
+    page, ours = (installed / "leaderboard.md").read_text(), (ROOT / "leaderboard.md").read_text()
+    assert page.count("reproduced") == ours.count("reproduced") and "✓ reproduced" in page
+    assert "results/runs/" not in page, "there is no such folder beside this page, so nothing links into it"
     assert "accuracy" in call("esc10", "-m", "knn_mfcc", "--preset", "nano")

@@ -292,8 +292,8 @@ def leaderboard(
 
 @app.command()
 def compare(
-    run_a: Annotated[str, typer.Argument(metavar="RUN")],
-    run_b: Annotated[str, typer.Argument(metavar="RUN")],
+    run_a: Annotated[str, typer.Argument(metavar="RUN", help="Id of a record, or its beginning.")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN", help="Another; `unlabeled results` lists them.")],
     store: StoreFolder = STORE,
     items: Annotated[int, typer.Option(help="How many of the items on which they differ are named.")] = 10,
 ) -> None:

@@ -87,6 +87,10 @@ def make(
     """
     system, method_modules, origin, state = _bind_method(method)
     protocol, benchmark_modules, _ = _bind("benchmarks", benchmark)
+    if protocol.dataset not in registry.names("datasets"):
+        raise WrongCall(
+            f"{protocol.id} reads the data set {protocol.dataset!r}, which no plug-in brings", "set its `dataset`"
+        )
     reader, reader_modules, _ = _bind("datasets", protocol.dataset)
     name, constants = _recipe(protocol, system, recipe)
     if limit is not None and limit < 1:

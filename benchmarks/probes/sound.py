@@ -90,7 +90,10 @@ class StepWindows:
     def _windows(self, features: np.ndarray) -> np.ndarray:
         """`(N, dim, T)` to `(N, windows, dim * steps)`."""
         if features.ndim != 3:
-            raise WrongCall("this recipe cuts windows over steps, and the point gives one vector a sound")
+            raise WrongCall(
+                f"this recipe cuts windows over steps, and {self.point} gives one vector a sound",
+                "choose a point with steps (--point), or a recipe for whole windows (--recipe l3-svm)",
+            )
         steps = window_steps(round(1000 * self.window_s), round(1000 * self.sound_s), features.shape[2])
         return step_windows(torch.from_numpy(features), steps).numpy()
 

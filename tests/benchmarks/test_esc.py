@@ -1,6 +1,7 @@
 """ESC-50 and ESC-10: a case on paper, the official folds, and what a verdict needs."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import sklearn
 from toys import Loudness
 
 from unlabeled import pages, registry, run
+from unlabeled.benchmarks.esc50 import Esc
 from unlabeled.contracts import Label, SoundItem, Survey
 from unlabeled.errors import BadData
 from unlabeled.methods import svm_mfcc
@@ -142,3 +144,21 @@ def test_another_recipe_under_the_same_name_is_not_reproduced(real_data, store):
     assert said.scores == claimed.scores
     (line,) = pages.verdicts(said)
     assert "no verdict" in line and "standardise=True" in line
+
+
+class Halves(Esc):
+    """The ten classes merged to two."""
+
+    def view(self, data):
+        items = tuple(dataclasses.replace(item, target=item.target // 5) for item in data.items)
+        return dataclasses.replace(data, items=items, classes=("low", "high"))
+
+
+def test_a_protocol_may_merge_classes(nano):
+    benchmark, reader = Halves("halves", "Halves", dataset="esc10"), registry.load("datasets", "esc10")
+    data = reader.survey(reader.find(nano))
+    assert benchmark.dataset == "esc10" and benchmark.chance("fold 1", data).values["accuracy"] == 0.5
+    role = Loudness().adapt(None, None)
+    outcome = benchmark.run_unit("fold 1", data, role, benchmark.recipes["piczak2015"], Rng(0), "none")
+    assert np.sum(outcome.values["confusion"]) == 20 and len(outcome.values["confusion"]) == 2
+    assert benchmark.aggregate({"fold 1": outcome}, data).breakdown["classes"] == ["low", "high"]

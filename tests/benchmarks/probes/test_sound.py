@@ -73,7 +73,7 @@ def test_soundnet_scores_are_the_mean_decision(clips):
     scores = recipe.scores(role, clips[:4], clips[4:], survey(clips), Rng(0))
     rows, labels = recipe._windows(role.of(clips[:4], None)), np.array([0, 1, 0, 1])
     seed = int(Rng(0).numpy("svm").integers(2**31))
-    machine = LinearSVC(C=0.01, loss="squared_hinge", dual=True, random_state=seed, max_iter=10_000)
+    machine = LinearSVC(C=0.01, loss="squared_hinge", dual=True, random_state=seed, max_iter=1000)
     machine.fit(rows.reshape(-1, rows.shape[2]), labels.repeat(rows.shape[1]))
     test = recipe._windows(role.of(clips[4:], None))
     expected = np.array([machine.decision_function(clip).mean() for clip in test])
