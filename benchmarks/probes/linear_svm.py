@@ -6,7 +6,10 @@ Source: R.-E. Fan et al., LIBLINEAR, JMLR 2008; as SoundNet's released scoring s
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from unlabeled.errors import BadData
@@ -36,7 +39,11 @@ def fit(features: np.ndarray, labels: np.ndarray, C: float, seed: int) -> Linear
     machine = LinearSVC(
         C=C, loss="squared_hinge", dual=True, intercept_scaling=1, random_state=seed, max_iter=ITERATIONS
     )
-    return machine.fit(features, labels)
+    with warnings.catch_warnings():
+        # LIBLINEAR answers with what it has after its last pass; our tolerance is a thousand times tighter than its
+        # own, so not to reach it says little.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return machine.fit(features, labels)
 
 
 def decision(machine: LinearSVC, features: np.ndarray, classes: int) -> np.ndarray:

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from toys import Loudness
 
-from unlabeled import compare, grid, run
+from unlabeled import compare, run
+from unlabeled import reference as own
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.records import Record
 from unlabeled.store import Store, read_folder, reference
@@ -243,8 +244,8 @@ def test_adopted_records_without_items_are_refused(nano, store, tmp_path, monkey
     """The project commits items of ESC-10 only: a record of another set names a file that is not beside it."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    monkeypatch.setattr(grid, "reference", lambda: folder)
+    monkeypatch.setattr(own, "reference", lambda: folder)
     made = run.evaluate(Loudness(), "esc10", data=nano, preset="nano", store=store)
-    grid.adopt(made, Store(store.root), with_items=False)
+    own.adopt(made, Store(store.root), with_items=False)
     with pytest.raises(UnlabeledError, match="are not in"):
         compare.load_items(made, folder)

@@ -18,8 +18,7 @@ from unlabeled.store import Journal, Store, read_folder, reference
 @pytest.fixture
 def record() -> Record:
     """One of the project's own, without items."""
-    (found,) = [record for record, _ in read_folder(reference()).records if record.spec["benchmark"] == "esc50"]
-    return found
+    return next(record for record, _ in read_folder(reference()).records if record.spec["benchmark"] == "esc50")
 
 
 @pytest.fixture
