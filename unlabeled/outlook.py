@@ -8,13 +8,14 @@ from pathlib import Path
 
 from unlabeled import published, registry, verdict
 from unlabeled.published import Cell
+from unlabeled.store import Store
 
 
-def lines(data: Path | None) -> Iterator[str]:
-    """One line a cell, by table, and a last line that counts."""
+def lines(data: Path | None, store: Store) -> Iterator[str]:
+    """One line a cell, by table, and a last line that counts. `store` remembers what files were looked into."""
     numbers = published.load()
     methods, benchmarks = registry.names("methods"), registry.names("benchmarks")
-    found = {name: _found(name, data) for name in registry.names("datasets")}
+    found = {name: _whole(name, data, store) for name in registry.names("datasets")}
     counts: Counter[str] = Counter()
     for table in numbers.table_ids():
         yield table
@@ -45,6 +46,11 @@ def _missing(cell: Cell, methods: list[str], benchmarks: list[str], found: dict[
     return f"variant {cell.run_variant} not built" if cell.run_variant and cell.run_variant not in variants else ""
 
 
-def _found(name: str, data: Path | None) -> bool:
-    """Whether a data set lies below a data root."""
-    return bool(data and data.is_dir() and registry.load("datasets", name).find(data))
+def _whole(name: str, data: Path | None, store: Store) -> bool:
+    """Whether a data set lies below a data root, all of it and in order."""
+    reader = registry.load("datasets", name)
+    folder = reader.find(data) if data and data.is_dir() else None
+    if folder is None:
+        return False
+    survey = reader.survey(folder, None, lambda file, look: store.memo(file, look, remember=False))
+    return "subset" not in survey.label.kinds and not any(problem.fatal for problem in survey.problems)

@@ -152,7 +152,7 @@ def show_plan(tasks: Sequence[workers.Task]) -> None:
             out.print(line, markup=False)
     if tasks and tasks[0].preset == "paper":
         out.print("\npublished cells:", markup=False)
-        for line in outlook.lines(Path(tasks[0].data) if tasks[0].data else None):
+        for line in outlook.lines(Path(tasks[0].data) if tasks[0].data else None, Store(tasks[0].store)):
             out.print(line, markup=False)
 
 
