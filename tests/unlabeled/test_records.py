@@ -145,7 +145,7 @@ def test_several_faults_are_told_together() -> None:
 
 
 def test_a_chance_level_that_somebody_typed_in() -> None:
-    chance = json.loads((reference() / "esc50-chance-paper-s0-32459ecfa2.json").read_text(encoding="utf-8"))
+    chance = json.loads(next(reference().glob("esc50-chance-paper-*.json")).read_text(encoding="utf-8"))
     chance["scores"]["accuracy"]["value"] = 0.99
     assert "is not what its units say (0.02)" in refused(chance)
 
@@ -162,7 +162,7 @@ def test_units_of_other_sizes_have_an_interval_of_the_pooled_items() -> None:
     assert "does not hold 0.02" in refused(values)
 
 
-def test_a_failed_run_and_an_older_one_read() -> None:
+def test_a_failed_run_and_a_short_one_read() -> None:
     failed = {
         **WHOLE,
         "status": "failed",
@@ -171,8 +171,6 @@ def test_a_failed_run_and_an_older_one_read() -> None:
         "items": None,
     }
     assert parse(json.dumps(failed), "some.json").error == failed["error"]
-    assert "point" not in WHOLE["spec"], "made before the field was"
-    assert parse(json.dumps(changed("spec.point", "conv5")), "some.json").spec["point"] == "conv5"
     short = {name: value for name, value in WHOLE.items() if name not in ("notes", "deviations", "error", "breakdown")}
     assert parse(json.dumps(short), "some.json").deviations == ()
 
