@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import platform
-import resource
-import shlex
 import sys
-import time
-import traceback
-import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unlabeled import keys, locks, plan, records
-from unlabeled.contracts import Outcome, Problem, Scores, Survey
-from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall, name_several
+from unlabeled import locks, plan, records
+from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall
 from unlabeled.plan import Plan
+from unlabeled.recording import Clock, failed, finish, stamped
 from unlabeled.records import Record
-from unlabeled.state import state_of
+from unlabeled.resolve import Resolved, Watch, by_kind, resolve, world_ready
 from unlabeled.store import Journal, Store, read_folder, reference
 from unlabeled.streams import Rng
 
@@ -33,39 +23,6 @@ if TYPE_CHECKING:
 
 Overwrite = Literal["never", "missing", "always"]
 Keep = Literal["none", "predictions"]
-
-
-class Watch:
-    """What a run tells while it works; this one tells nothing. No text of it reaches a key."""
-
-    def say(self, text: str) -> None:
-        """One remark."""
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` parts of `what` are finished."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A plan that met its data: the survey and the keys."""
-
-    plan: Plan
-    data: Survey
-    spec: dict[str, Any]
-    spec_key: str
-    code: keys.CodeKey
-    key: str
-    not_cached: str = ""
-
-    @property
-    def id(self) -> str:
-        """File name of the record."""
-        spec = self.plan.spec
-        method, variant = (
-            "".join(c if c.isalnum() or c == "_" else "-" for c in t) for t in (spec.method, spec.variant)
-        )
-        parts = [spec.benchmark, method, variant, spec.preset, f"s{spec.seed}", self.key[:10]]
-        return "-".join(part for part in parts if part)
 
 
 def evaluate(
@@ -147,7 +104,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
     head += "".join(f", {key}={value}" for key, value in spec.settings)
-    if spec.world and not _world_ready(made, home):
+    if spec.world and not world_ready(made, home):
         return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
     try:
         resolved = resolve(made, home, Watch(), remember=False)
@@ -162,13 +119,6 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     return [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
 
 
-def _world_ready(made: Plan, store: Store) -> bool:
-    from unlabeled.datasets.world import make
-
-    world, _, seed = made.spec.world.partition(":")
-    return make.ready(made.dataset.world, world, int(seed), store.world(made.spec.world))
-
-
 def _cost(made: Plan, store: Store) -> str:
     """Expected CPU time, and the record that it rests on."""
     spec = made.spec
@@ -178,34 +128,6 @@ def _cost(made: Plan, store: Store) -> str:
         if same and record.status == "complete":
             return f"about {record.run['cpu_seconds']:.0f} CPU-seconds ({record.id} took that)"
     return "cost not known: no record of this method, benchmark and preset yet"
-
-
-def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Resolved:
-    """Find the data, survey them, work out both keys. `remember` writes file facts into the store.
-
-    Raises
-    ------
-    BadData : no such data root, or no such set below it; says which layouts are accepted.
-    """
-    survey = _survey(made, store, watch, remember)
-    spec = made.spec.as_dict()
-    spec_key = keys.spec_key(spec, survey.fingerprint)
-    code = keys.code_key(made.modules)
-    why = _why_not_cached(made, code)
-    if why:
-        watch.say(f"{why}: this run is not cached")
-    # The values of the preset are in the source of a registered method; an object may have made its own.
-    held = f"{made.state}{state_of(made.values)}" if not why else uuid.uuid4().hex
-    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why)
-
-
-def _why_not_cached(made: Plan, code: keys.CodeKey) -> str:
-    """What keeps a run from being told from another one, empty if nothing does."""
-    if made.state is None:
-        return "what the method holds cannot be told from another object"
-    if code.edited:
-        return f"{', '.join(code.edited)} changed on disk after this process imported it (restart it)"
-    return ""
 
 
 def results(store: Store | str | Path | None = None) -> pandas.DataFrame:
@@ -252,37 +174,6 @@ def _device(made: Plan, device: str) -> str:
     return "cpu"
 
 
-def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
-    reader, spec = made.dataset, made.spec
-    if spec.world:
-        from unlabeled.datasets.world import make
-
-        world, _, seed = spec.world.partition(":")
-
-        def step(done: int, total: int) -> None:
-            watch.step(f"making the world's {reader.world}", done, total)
-
-        root = make.ensure(reader.world, world, int(seed), store.world(spec.world), step)
-    elif made.data is None:
-        return reader.blank()
-    else:
-        root = made.data
-    if not root.is_dir():
-        raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
-    folder = reader.find(root)
-    if folder is None:
-        raise AbsentData(f"{root} holds no {reader.id}", f"how to get it:\n{reader.where}")
-    seen = 0
-
-    def memo(file: Path, look: Any) -> dict[str, Any]:
-        nonlocal seen
-        seen += 1
-        watch.step(f"looking through {folder.name}", seen, 0)
-        return store.memo(file, look, remember)
-
-    return reader.survey(folder, spec.limit, memo)
-
-
 def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep, watch: Watch) -> Record | None:
     if overwrite == "always":
         return None
@@ -298,11 +189,27 @@ def _cached(resolved: Resolved, store: Store, overwrite: Overwrite, keep: Keep, 
     return record
 
 
+def _refuse_fatal(resolved: Resolved, store: Store | None) -> None:
+    """Raise for data that cannot be used; with a store the failure is recorded there."""
+    data = resolved.data
+    fatal = [problem for problem in data.problems if problem.fatal]
+    if not fatal:
+        return
+    fault = BadData(
+        f"{data.folder} cannot be used as {data.dataset}:\n  " + "\n  ".join(by_kind(fatal, 3)),
+        f"`unlabeled datasets verify {data.dataset} --data {data.folder}` lists them all",
+    )
+    if store is not None:
+        clock = Clock.start()
+        _write_failure(stamped(failed(resolved, {}, fault), clock, "cpu", 0), store)
+    raise fault
+
+
 # ---------------------------------------------------------------- the units
 
 
 def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrite: Overwrite, watch: Watch) -> Record:
-    clock = _Clock(datetime.now(UTC), time.perf_counter(), time.process_time())
+    clock = Clock.start()
     # Units journalled without predictions cannot serve a run that keeps them, nor old units one that computes anew.
     aim = [word for word in (keep, overwrite) if word in ("predictions", "always")]
     journal = Journal(store, "-".join([resolved.key, *aim]))
@@ -311,88 +218,18 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
         watch.say(f"{resumed} finished units of an earlier start are taken over")
     try:
         _run_units(resolved, journal, device, keep, watch)
-        record = _finish(resolved, store, journal, keep)
+        record = finish(resolved, store, journal, keep)
     except Exception as fault:
-        _write_failure(_stamped(_failed(resolved, journal.done, fault), clock, device, resumed), store)
+        _write_failure(stamped(failed(resolved, journal.done, fault), clock, device, resumed), store)
         if isinstance(fault, UnlabeledError):
             raise
         raise _told(fault, resolved, store) from fault
-    record = _stamped(record, clock, device, resumed)
+    record = stamped(record, clock, device, resumed)
     file = store.write(record)
     journal.remove()
     _failure_file(record.id, store).unlink(missing_ok=True)
     # What is returned now is what a later call reads.
     return records.parse(record.to_json(), file.name)
-
-
-def _failure_file(run_id: str, store: Store) -> Path:
-    """A failure has a file of its own: it never takes the place of a finished record."""
-    return store.records / f"{run_id}-failed.json"
-
-
-def _write_failure(record: Record, store: Store) -> None:
-    # Where even the failure cannot be written, the fault itself is what to tell.
-    with contextlib.suppress(UnlabeledError):
-        store.write(dataclasses.replace(record, id=f"{record.id}-failed"))
-
-
-def _told(fault: Exception, resolved: Resolved, store: Store) -> UnlabeledError:
-    """A fault inside a method, with the settings that may have caused it."""
-    spec = resolved.plan.spec
-    settings = ", ".join(f"{name}={value}" for name, value in spec.settings)
-    where = f"{spec.method} failed on {spec.benchmark}: {type(fault).__name__}: {fault}"
-    advice = f"check the changed settings ({settings}); " if settings else ""
-    return UnlabeledError(where, f"{advice}the traceback stands in {_failure_file(resolved.id, store)}")
-
-
-@dataclass(frozen=True)
-class _Clock:
-    started: datetime
-    wall: float
-    cpu: float
-
-
-def _stamped(record: Record, clock: _Clock, device: str, resumed: int) -> Record:
-    block = {
-        "started": clock.started.isoformat(timespec="milliseconds"),
-        "seconds": round(time.perf_counter() - clock.wall, 3),
-        "cpu_seconds": round(time.process_time() - clock.cpu, 3),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "resumed_units": resumed,
-    }
-    return dataclasses.replace(record, run=block, device={"name": device, "threads": _threads()})
-
-
-def _threads() -> int:
-    torch = sys.modules.get("torch")
-    return int(torch.get_num_threads()) if torch else 1
-
-
-def _refuse_fatal(resolved: Resolved, store: Store | None) -> None:
-    """Raise for data that cannot be used; with a store the failure is recorded there."""
-    data = resolved.data
-    fatal = [problem for problem in data.problems if problem.fatal]
-    if not fatal:
-        return
-    fault = BadData(
-        f"{data.folder} cannot be used as {data.dataset}:\n  " + "\n  ".join(_by_kind(fatal, 3)),
-        f"`unlabeled datasets verify {data.dataset} --data {data.folder}` lists them all",
-    )
-    if store is not None:
-        clock = _Clock(datetime.now(UTC), time.perf_counter(), time.process_time())
-        _write_failure(_stamped(_failed(resolved, {}, fault), clock, "cpu", 0), store)
-    raise fault
-
-
-def _by_kind(problems: Sequence[Problem], most: int) -> list[str]:
-    """One line a kind, with its number and the first few."""
-    kinds = Counter(problem.kind for problem in problems)
-    return [
-        f"{n} x {kind}: " + name_several([f"{p.where} ({p.what})" for p in problems if p.kind == kind], most)
-        for kind, n in kinds.items()
-    ]
 
 
 def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, watch: Watch) -> None:
@@ -418,105 +255,21 @@ def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, wa
     watch.step(f"{made.spec.benchmark} {made.spec.method}", len(units), len(units))
 
 
-# ---------------------------------------------------------------- the record
+def _failure_file(run_id: str, store: Store) -> Path:
+    """A failure has a file of its own: it never takes the place of a finished record."""
+    return store.records / f"{run_id}-failed.json"
 
 
-def _finish(resolved: Resolved, store: Store, journal: Journal, keep: Keep) -> Record:
-    made, data = resolved.plan, resolved.data
-    outcomes = {unit: journal.done[unit] for unit in made.benchmark.units(data)}
-    scores = made.benchmark.aggregate(outcomes, data)
-    missing = tuple(unit for unit in made.benchmark.all_units(data) if unit not in outcomes)
-    items = [{"unit": unit, **item} for unit, outcome in outcomes.items() for item in outcome.items]
-    kept = store.write_items(resolved.id, items, keep)
-    return dataclasses.replace(
-        _empty(resolved),
-        status="partial" if missing else "complete",
-        units=_units(outcomes),
-        missing_units=missing,
-        scores=_numbers(scores),
-        breakdown=dict(scores.breakdown),
-        notes=(*scores.notes, *_other_versions(made, resolved.code)),
-        items=kept,
-    )
+def _write_failure(record: Record, store: Store) -> None:
+    # Where even the failure cannot be written, the fault itself is what to tell.
+    with contextlib.suppress(UnlabeledError):
+        store.write(dataclasses.replace(record, id=f"{record.id}-failed"))
 
 
-def _failed(resolved: Resolved, done: Mapping[str, Outcome], fault: Exception) -> Record:
-    error = {
-        "where": f"{resolved.plan.spec.benchmark} {resolved.plan.spec.method}",
-        "what": fault.what if isinstance(fault, UnlabeledError) else f"{type(fault).__name__}: {fault}",
-        "todo": fault.todo if isinstance(fault, UnlabeledError) else "report it with this record",
-        "trace": "" if isinstance(fault, UnlabeledError) else "".join(traceback.format_exception(fault)),
-    }
-    units = _units(done)
-    missing = tuple(u for u in resolved.plan.benchmark.all_units(resolved.data) if u not in done)
-    return dataclasses.replace(_empty(resolved), units=units, missing_units=missing, error=error)
-
-
-def _empty(resolved: Resolved) -> Record:
-    made, data, code = resolved.plan, resolved.data, resolved.code
-    return Record(
-        id=resolved.id,
-        status="failed",
-        spec=resolved.spec,
-        method={
-            "cite": made.method.cite,
-            "supervision": made.method.supervision,
-            "source": made.spec.source,
-            "values": dataclasses.asdict(made.values),
-        },
-        keys={
-            "run": resolved.key,
-            "spec": resolved.spec_key,
-            "code": code.key,
-            "sources": code.sources,
-            "versions": dict(code.versions),
-            "python": code.python,
-            "cacheable": not resolved.not_cached,
-        },
-        data={
-            "dataset": data.dataset,
-            "label": {"kinds": list(data.label.kinds), "text": data.label.text},
-            "fingerprint": data.fingerprint,
-            "layout": data.layout,
-            "expected": dict(data.expected),
-            "found": dict(data.found),
-            "notes": _notes(data),
-            "decoder": dict(data.decoder),
-        },
-        deviations=_deviations(made),
-    )
-
-
-def _notes(data: Survey) -> list[str]:
-    return _by_kind([problem for problem in data.problems if not problem.fatal], 4)
-
-
-def _other_versions(made: Plan, code: keys.CodeKey) -> tuple[str, ...]:
-    """Where exact results are known with certain versions, and others ran."""
-    return tuple(
-        f"{name} {code.versions.get(name)}: the published results are known to come out exactly with {version}"
-        for name, version in made.method.exact_with.items()
-        if code.versions.get(name) != version
-    )
-
-
-def _deviations(made: Plan) -> tuple[str, ...]:
-    presets = made.method.variants[made.spec.variant] if made.spec.variant else made.method.presets
-    usual = presets[made.spec.preset]
-    changed = [f"setting {name}={value} (preset: {getattr(usual, name)})" for name, value in made.spec.settings]
-    given = made.benchmark.recipes[made.spec.recipe]
-    if made.recipe.point != given.point:
-        changed.append(f"point {made.recipe.point} (recipe: {given.point})")
-    return (*changed, *(f"constant not checked in the paper: {name}" for name in made.recipe.unverified))
-
-
-def _units(outcomes: Mapping[str, Outcome]) -> tuple[dict[str, Any], ...]:
-    """Plain numbers of each unit; tables of a unit stay in the journal and in the breakdown."""
-    return tuple(
-        {"unit": unit, "n": o.n, **{k: v for k, v in o.values.items() if not isinstance(v, list | dict)}}
-        for unit, o in outcomes.items()
-    )
-
-
-def _numbers(scores: Scores) -> dict[str, dict[str, Any]]:
-    return {name: dataclasses.asdict(score) for name, score in scores.metrics.items()}
+def _told(fault: Exception, resolved: Resolved, store: Store) -> UnlabeledError:
+    """A fault inside a method, with the settings that may have caused it."""
+    spec = resolved.plan.spec
+    settings = ", ".join(f"{name}={value}" for name, value in spec.settings)
+    where = f"{spec.method} failed on {spec.benchmark}: {type(fault).__name__}: {fault}"
+    advice = f"check the changed settings ({settings}); " if settings else ""
+    return UnlabeledError(where, f"{advice}the traceback stands in {_failure_file(resolved.id, store)}")

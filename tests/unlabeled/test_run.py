@@ -12,7 +12,8 @@ import pytest
 from toys import Loudness, NearestLoudness
 
 import unlabeled
-from unlabeled import registry, run
+from unlabeled import keys, registry, run
+from unlabeled.contracts import Outcome
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.store import Journal, Store
 
@@ -184,7 +185,7 @@ def test_a_journal_damaged_inside_keeps_what_stands_before(nano, store):
     store.prepare()
     journal = Journal(store, "k" * 64)
     for k in range(3):
-        journal.append(f"fold {k}", run.Outcome(1, {"accuracy": 1.0}))
+        journal.append(f"fold {k}", Outcome(1, {"accuracy": 1.0}))
     lines = journal.file.read_bytes().splitlines(keepends=True)
     journal.file.write_bytes(lines[0] + b"garbage\n" + lines[2])
     assert list(Journal(store, "k" * 64).done) == ["fold 0"]
@@ -290,10 +291,10 @@ def test_a_helper_beside_a_plug_in_is_in_its_key(nano, store, tmp_path, monkeypa
     monkeypatch.syspath_prepend(str(tmp_path))
     write_module(tmp_path, "plug_a_helper", "SIGN = 1.0\n")
     write_module(tmp_path, "plug_a", PLUGIN.format(name="plug_a"))
-    before = run.keys.code_key(["plug_a"])
+    before = keys.code_key(["plug_a"])
     assert "plug_a_helper" in before.modules
     write_module(tmp_path, "plug_a_helper", "SIGN = -1.00\n")
-    assert run.keys.code_key(["plug_a"]).key != before.key
+    assert keys.code_key(["plug_a"]).key != before.key
 
 
 def test_source_edited_after_its_import_is_not_cached(nano, store, tmp_path, monkeypatch):
