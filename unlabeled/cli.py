@@ -282,6 +282,8 @@ def leaderboard(
         screen.out.print(f"stale: {text}", markup=False)
     for text in differences:
         screen.out.print(text, markup=False)
+    if differences and store is None and STORE.is_dir():
+        screen.remark(f"a page that run-all wrote shows its own records too: compare with --store {STORE}")
     if differences or (strict and stale):
         raise typer.Exit(Exit.OTHER)
     screen.out.print("leaderboard.md is what the records say" + (f"; {len(stale)} stale records" if stale else ""))

@@ -139,11 +139,6 @@ def _origin(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "an unknown distribution"
 
 
-def forget() -> None:
-    """Look the names up anew (after a plug-in was installed in this process)."""
-    _plugins.cache_clear()
-
-
 def names(kind: Kind) -> list[str]:
     """Every registered name, sorted."""
     return sorted(_plugins(kind)[0])
