@@ -10,6 +10,7 @@ import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,16 @@ from unlabeled.training.signals.spectra import power_to_db, stft
 
 REFERENCE = Path(__file__).parent / "reference"
 
-_spec = importlib.util.spec_from_file_location("spot_check_generators", REFERENCE / "generators.py")
-generators = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(generators)
+
+def neighbour(name: str) -> ModuleType:
+    """A file of `reference/`, which is no package."""
+    spec = importlib.util.spec_from_file_location(f"spot_check_{name}", REFERENCE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generators = neighbour("generators")
 
 CASES: dict[str, dict[str, Any]] = {
     case["id"]: case
@@ -276,6 +284,8 @@ BUILT: dict[str, Callable[[dict], dict]] = {
     "cls/linear_svm_l2loss": support_vectors,
     "stat/wilson": intervals,
 }
+for _file in sorted(REFERENCE.glob("*_cases.py")):
+    BUILT |= neighbour(_file.stem).BUILT
 
 
 # ---------------------------------------------------------------- comparison

@@ -427,7 +427,7 @@ def bench(
     for name in names or []:
         if name not in known:
             raise registry.unknown("bench", name, known)
-    text = bench_module.table([row for name in names or known for row in known[name](seconds)])
+    text = bench_module.table([row for name in names or known for row in bench_module.run(name, seconds)])
     print(text)
     if out:
         from unlabeled.store import write_atomic
