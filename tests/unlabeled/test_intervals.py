@@ -1,5 +1,8 @@
 """Intervals and tests around numbers: by hand, then against SciPy."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -57,10 +60,74 @@ def test_bootstrap_in_parts_is_the_bootstrap_at_once(monkeypatch):
     differences = np.arange(11.0)
     whole = intervals.paired_bootstrap(differences, Rng(0).numpy("x"), 500)
     monkeypatch.setattr(intervals, "DRAWS", 40)
+    assert len(list(intervals.bootstrap_weights(11, 500, Rng(0).numpy("x")))) == 167, "three rows a part"
     assert intervals.paired_bootstrap(differences, Rng(0).numpy("x"), 500) == whole
+
+
+@pytest.mark.parametrize("units", [1, 2, 13])
+def test_weights_count_the_draws_of_whole_rows(units, monkeypatch):
+    monkeypatch.setattr(intervals, "DRAWS", 50)
+    weights = np.concatenate(list(intervals.bootstrap_weights(units, 101, Rng(2).numpy("x"))))
+    drawn = Rng(2).numpy("x").integers(units, size=(101, units))
+    assert weights.dtype == np.float64
+    np.testing.assert_array_equal(weights, [np.bincount(row, minlength=units) for row in drawn])
+
+
+def test_the_interval_is_two_order_statistics():
+    shuffled = Rng(0).numpy("x").permutation(np.arange(10_000.0))
+    assert intervals.percentile_interval(shuffled) == (250.0, 9749.0)
+    for B in (1, 2, 39, 40, 41, 100, 999, 1000, 1001):
+        low, high = intervals.percentile_interval(np.arange(float(B)))
+        assert (low, high) == (math.floor(Fraction(25, 1000) * B), math.ceil(Fraction(975, 1000) * B) - 1)
+
+
+def test_p_of_resampled_differences_by_hand():
+    assert intervals.bootstrap_p(np.array([1.0, 2.0, 3.0])) == 2 / 4, "the smallest that three samples can show"
+    assert intervals.bootstrap_p(np.array([-1.0, 2.0, 3.0, 4.0, 5.0])) == 2 * 2 / 6
+    assert intervals.bootstrap_p(-np.array([-1.0, 2.0, 3.0, 4.0, 5.0])) == 2 * 2 / 6
+    assert intervals.bootstrap_p(np.zeros(9)) == 1.0, "no difference counts for both sides"
+    assert intervals.bootstrap_p(np.full(10_000, 0.1)) == 2 / 10_001
+
+
+def test_ratio_of_sums_by_hand():
+    sums, counts = np.array([[1.0, 0.0], [3.0, 2.0]]), np.array([[2.0, 0.0], [4.0, 4.0]])
+    weights = np.array([[1.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
+    scores = intervals.ratio_of_sums(sums, counts, weights)
+    assert scores == pytest.approx([(4 / 6 + 2 / 4) / 2, 1 / 2, (6 / 8 + 4 / 8) / 2])
+    nothing = intervals.ratio_of_sums(sums[:, 1:], counts[:, 1:], weights)
+    assert nothing[0] == 0.5 and np.isnan(nothing[1]), "a sample without a single count has no score"
+
+
+def test_ratio_of_sums_is_resampling_and_scoring_anew():
+    draw = Rng(4).numpy("x")
+    counts = draw.integers(0, 3, size=(9, 4)).astype(float)
+    sums = counts * draw.uniform(size=(9, 4))
+    (weights,) = intervals.bootstrap_weights(9, 200, Rng(5).numpy("x"))
+    for row, score in zip(weights, intervals.ratio_of_sums(sums, counts, weights), strict=True):
+        drawn = np.repeat(np.arange(9), row.astype(int))
+        shares = [sums[drawn, k].sum() / counts[drawn, k].sum() for k in range(4) if counts[drawn, k].sum()]
+        assert score == pytest.approx(np.mean(shares), abs=1e-12)
+
+
+def test_a_bootstrap_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="at least one"):
+        next(intervals.bootstrap_weights(0, 10, Rng(0).numpy("x")))
+    with pytest.raises(ValueError, match="at least one"):
+        next(intervals.bootstrap_weights(3, 0, Rng(0).numpy("x")))
+    ones = np.ones((3, 2))
+    for sums, counts, weights in ((ones, ones[:2], ones.T), (ones, ones, ones), (ones[0], ones[0], ones.T)):
+        with pytest.raises(ValueError, match="do not fit"):
+            intervals.ratio_of_sums(sums, counts, weights)
+    for sums, counts in ((ones, -ones), (ones * np.nan, ones), (ones, ones * np.inf)):
+        with pytest.raises(ValueError, match="not negative"):
+            intervals.ratio_of_sums(sums, counts, ones.T)
 
 
 @pytest.mark.parametrize("bad", [[], [[1.0]], [1.0, float("nan")], [float("inf")]])
 def test_bootstrap_refuses_what_has_no_mean(bad):
     with pytest.raises(ValueError, match="finite"):
         intervals.paired_bootstrap(np.array(bad), Rng(0).numpy("x"))
+    with pytest.raises(ValueError, match="finite"):
+        intervals.percentile_interval(np.array(bad))
+    with pytest.raises(ValueError, match="finite"):
+        intervals.bootstrap_p(np.array(bad))
