@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from scipy.io import loadmat
 
+from unlabeled.datasets.decode import matlab
 from unlabeled.errors import BadData
 
 JOINTS = 15
@@ -68,7 +68,7 @@ def _opened(path: Path, reader: Callable[[BinaryIO], np.ndarray], todo: str) -> 
     except FileNotFoundError:
         raise BadData(f"{path} is missing", "check the folder") from None
     except Exception as fault:
-        # SciPy's reader fails on damaged bytes with whatever error they lead it into.
+        # The readers of NumPy and json fail on damaged bytes with many kinds of errors.
         raise BadData(f"{path} cannot be read: {fault or type(fault).__name__}", todo) from fault
     if positions.dtype.kind not in "iuf":
         raise BadData(f"{path} holds no real numbers, but {positions.dtype}", todo)
@@ -81,16 +81,10 @@ def _opened(path: Path, reader: Callable[[BinaryIO], np.ndarray], todo: str) -> 
 
 def _annotation(file: BinaryIO) -> np.ndarray:
     """`pos_img` in 0-based pixels."""
-    try:
-        found = loadmat(file, variable_names=["pos_img"])
-    except NotImplementedError:
-        raise ValueError("it is a MATLAB 7.3 file (HDF5); save it in MATLAB with -v7") from None
-    if "pos_img" not in found:
-        raise ValueError("it has no variable `pos_img`")
-    positions = np.asarray(found["pos_img"])
+    positions = matlab.read_array(file, "pos_img")
     if positions.ndim == 2:
         positions = positions[..., None]  # MATLAB drops the last axis of a single frame.
-    return positions - 1.0 if positions.dtype.kind in "iuf" else positions
+    return positions.astype(np.float64) - 1
 
 
 def _npy(file: BinaryIO) -> np.ndarray:
