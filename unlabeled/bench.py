@@ -98,7 +98,11 @@ def row(
 
 # ---------------------------------------------------------------- output
 
-BENCHES = {"mfcc": "sound", "logmel": "sound"}
+BENCHES = {
+    "mfcc": "sound",
+    "logmel": "sound",
+    "voc": "detections",
+}
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""
 
 
