@@ -19,6 +19,7 @@ class ClipClassification(ABC):
     """A protocol says which units there are and how a unit splits the clips; the rest stands here."""
 
     metrics = (Metric("accuracy"),)
+    pictures = "confusion"
 
     def __init__(self, id: str, title: str, dataset: str = "") -> None:
         self.id, self.title, self.dataset = id, title, dataset or id
@@ -27,12 +28,12 @@ class ClipClassification(ABC):
         """The clips as this protocol sees them: another survey where it merges or drops classes."""
         return data
 
-    def all_units(self, data: Survey) -> tuple[str, ...]:
+    def all_units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The units of a complete run: those that the data allow, unless a protocol knows better."""
-        return self.units(data)
+        return self.units(data, recipe)
 
     @abstractmethod
-    def units(self, data: Survey) -> tuple[str, ...]:
+    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The units that these data allow."""
 
     @abstractmethod
@@ -71,14 +72,14 @@ class ClipClassification(ABC):
         }
         return Outcome(len(test), values, tuple(items))
 
-    def chance(self, unit: str, data: Survey) -> Outcome:
+    def chance(self, unit: str, data: Survey, recipe: Any) -> Outcome:
         """One in as many as there are classes."""
         data = self.view(data)
         without_files = data.layout == "none"
-        n = data.found["clips"] // len(self.units(data)) if without_files else len(self.split(unit, data)[1])
+        n = data.found["clips"] // len(self.units(data, recipe)) if without_files else len(self.split(unit, data)[1])
         return Outcome(n, {"accuracy": 1 / len(data.classes)})
 
-    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey) -> Scores:
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: Any) -> Scores:
         """Mean of the units' accuracies, population deviation over units, Wilson interval on the pooled clips."""
         data = self.view(data)
         n = [outcome.n for outcome in outcomes.values()]

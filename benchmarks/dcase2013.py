@@ -8,6 +8,8 @@ Events, IEEE Transactions on Multimedia 2015; splits as SoundNet's released `eva
 
 from __future__ import annotations
 
+from typing import Any
+
 from unlabeled.benchmarks._clips import ClipClassification
 from unlabeled.benchmarks.probes.sound import SecondWindows, StepWindows
 from unlabeled.contracts import SoundItem, Survey
@@ -24,7 +26,7 @@ class Dcase2013(ClipClassification):
         "l3-svm": SecondWindows(seconds=30.0, windows=60),
     }
 
-    def units(self, data: Survey) -> tuple[str, ...]:
+    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The test set, or the folds of the public set."""
         folds = sorted({item.fold for item in data.items})
         whole = not folds or folds == [DEVELOPMENT_FOLD, TEST_FOLD]

@@ -6,6 +6,8 @@ Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM M
 
 from __future__ import annotations
 
+from typing import Any
+
 from unlabeled.benchmarks._clips import ClipClassification
 from unlabeled.benchmarks.probes.sound import SecondWindows, StepWindows, WholeClip
 from unlabeled.contracts import SoundItem, Survey
@@ -22,11 +24,11 @@ class Esc(ClipClassification):
         "l3-svm": SecondWindows(seconds=5.0, windows=10),
     }
 
-    def all_units(self, data: Survey) -> tuple[str, ...]:
+    def all_units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The five official folds."""
         return tuple(f"fold {fold}" for fold in FOLDS)
 
-    def units(self, data: Survey) -> tuple[str, ...]:
+    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The folds that hold clips; all five where there are no files at all (chance)."""
         present = {item.fold for item in data.items} or set(FOLDS)
         return tuple(f"fold {fold}" for fold in FOLDS if fold in present)

@@ -54,7 +54,7 @@ class Loudest(Method):
 
 class Holdout(ClipClassification):
     recipes = {"whole": WholeClip(), "soundnet-svm": StepWindows(sound_s=10.0, window_s=1.0)}
-    def units(self, data): return ("fold 5",)
+    def units(self, data, recipe): return ("fold 5",)
     def split(self, unit, data):
         return [i for i in data.items if i.fold != 5], [i for i in data.items if i.fold == 5]
 

@@ -79,7 +79,13 @@ STORE = Path(".unlabeled")
 
 def _benchmark_command(benchmark: str) -> Callable[..., None]:
     def command(
-        method: Annotated[str, typer.Option("--method", "-m", help="A name from `unlabeled list methods`.")],
+        method: Annotated[
+            str | None, typer.Option("--method", "-m", help="A name from `unlabeled list methods`.")
+        ] = None,
+        results: Annotated[
+            Path | None, typer.Option(help="Score this folder of results made elsewhere, in place of a method.")
+        ] = None,
+        name: Annotated[str, typer.Option(help="Row of the tables for --results. Default: the folder's name.")] = "",
         data: Data = None,
         pretrain_data: Annotated[Path | None, typer.Option(help="Unlabeled data for methods that pretrain.")] = None,
         recipe: Annotated[str | None, typer.Option(help="Named variant of the protocol.")] = None,
@@ -108,16 +114,17 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
             "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
             "limit": limit, "point": point,
         }  # fmt: skip
+        system = _system(method, results, name)
         if dry_run:
             for seed in _seeds(seeds):
-                for line in run.preview(method, benchmark, seed=seed, store=store, **asked):
+                for line in run.preview(system, benchmark, seed=seed, store=store, **asked):
                     screen.out.print(line, markup=False)
             return
         partial = False
         for seed in _seeds(seeds):
             with screen.Terminal() as watch:
                 record = run.evaluate(
-                    method, benchmark, seed=seed, store=store, keep=keep.value, overwrite=overwrite.value, watch=watch,
+                    system, benchmark, seed=seed, store=store, keep=keep.value, overwrite=overwrite.value, watch=watch,
                     device=device, pretrain_data=pretrain_data, **asked,
                 )  # fmt: skip
             partial = partial or record.status == "partial"
@@ -126,6 +133,21 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
             raise typer.Exit(Exit.PARTIAL)
 
     return command
+
+
+def _system(method: str | None, results: Path | None, name: str) -> Any:
+    """The method of a name, or the folder of results as one."""
+    if (method is None) == (results is None):
+        raise WrongCall(
+            "give one of --method and --results", "`unlabeled list methods` names the methods; --results takes a folder"
+        )
+    if results is None:
+        if name:
+            raise WrongCall("--name names the row of --results", "leave it out, or give --results DIR")
+        return method
+    from unlabeled.given import GivenResults
+
+    return GivenResults(results, name)
 
 
 def _print(record: Record, store: Path, as_json: bool) -> None:

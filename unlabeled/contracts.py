@@ -1,7 +1,8 @@
 """What a method, a benchmark and a dataset must give: the only file a plug-in author has to read.
 
 Typed Protocols and frozen dataclasses, no logic. A method and a benchmark meet only through a *role*.
-Axis order: waveforms `(B, samples)`, one item of data `(samples,)`, float32 in [-1, 1].
+Axis order: waveforms `(B, samples)`, one item of data `(samples,)`, float32 in [-1, 1]; masks `(H, W)` of object
+indices; joints `(2, joints, frames)`, x before y, pixels from 0.
 """
 
 from __future__ import annotations
@@ -59,13 +60,81 @@ class SoundItem:
 
 
 @dataclass(frozen=True)
+class MaskSequence:
+    """One video with object masks.
+
+    names      : frame names in order, `masks` their index PNGs, `images` their pictures (empty where there are none)
+    lists      : the official lists that it stands in, such as `2017 val`
+    objects    : highest index in the first mask
+    merged     : masks of the 2016 form: one object, 255 on 0
+    attributes : names from a table beside the data
+    """
+
+    id: str
+    names: tuple[str, ...]
+    masks: tuple[Path, ...]
+    images: tuple[Path, ...]
+    lists: tuple[str, ...]
+    objects: int
+    merged: bool = False
+    attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PoseClip:
+    """One video with joints in every frame. `sides` holds `train`, `test` or nothing for each official split."""
+
+    id: str
+    action: str
+    joints: Path
+    images: tuple[Path, ...]
+    width: int
+    height: int
+    sides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Box:
+    """One object of an image: corners `(xmin, ymin, xmax, ymax)`, 1-based and inclusive."""
+
+    name: str
+    corners: tuple[int, int, int, int]
+    difficult: bool = False
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class BoxedImage:
+    """One image with its objects; `path` is None where the picture itself is not at hand."""
+
+    id: str
+    path: Path | None
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    lists: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Sounds that were added up: a file for each source in order, and the sum where it is a file of its own."""
+
+    id: str
+    sources: tuple[Path, ...]
+    mixture: Path | None = None
+
+
+@dataclass(frozen=True)
 class Survey:
-    """Everything a reader found in one folder, before anything is decoded for a run."""
+    """Everything a reader found in one folder, before anything is decoded for a run.
+
+    `items` are of the one kind that the data set has: SoundItem, MaskSequence, PoseClip, BoxedImage, Mixture.
+    """
 
     dataset: str
     folder: Path
     layout: str
-    items: tuple[SoundItem, ...]
+    items: tuple[Any, ...]
     classes: tuple[str, ...]
     problems: tuple[Problem, ...]
     expected: Mapping[str, int]
@@ -161,7 +230,13 @@ class AudioEncoder(Protocol):
         ...
 
 
-ROLES = ("classifier", "audio", "chance")
+class GivenResults(Protocol):
+    """Results made elsewhere: a folder in the layout that the recipe names."""
+
+    folder: Path
+
+
+ROLES = ("classifier", "audio", "given", "chance")
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
 
 
@@ -227,11 +302,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Scores:
-    """Aggregate of all units: `main` metric name -> Score, and breakdowns as JSON values."""
+    """Aggregate of all units: metric name -> Score, the main one first, and breakdowns as JSON values.
+
+    `partial` says what is missing from the number although every unit ran.
+    """
 
     metrics: Mapping[str, Score]
     breakdown: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
 
 
 class Recipe(Protocol):
@@ -250,19 +329,26 @@ class Recipe(Protocol):
 
 
 class Benchmark(Protocol):
-    """A protocol: which data, which role, which units, which metric."""
+    """A protocol: which data, which role, which units, which metric.
+
+    `pictures` names what `show` draws of a run; `chance` is None where guessing has no exact value.
+
+    Items that `compare` can pair hold `right` (a truth value), or `sums` and `counts`: the score is then the mean
+    over columns of summed sums / summed counts. A score that is neither has `resampled`.
+    """
 
     id: str
     title: str
     dataset: str
     metrics: tuple[Metric, ...]
     recipes: Mapping[str, Any]
+    pictures: Literal["", "confusion", "masks", "joints", "boxes", "sounds"] = ""
 
-    def units(self, data: Survey) -> tuple[str, ...]:
+    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The units that these data allow, in the order in which they run."""
         ...
 
-    def all_units(self, data: Survey) -> tuple[str, ...]:
+    def all_units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
         """The units of a complete run; fewer make the result partial."""
         ...
 
@@ -274,10 +360,10 @@ class Benchmark(Protocol):
         """Score one unit. `keep` is `predictions` where items shall carry what pictures need."""
         ...
 
-    def chance(self, unit: str, data: Survey) -> Outcome:
+    def chance(self, unit: str, data: Survey, recipe: Any) -> Outcome:
         """The exact value of uniform guessing on one unit."""
         ...
 
-    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey) -> Scores:
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: Any) -> Scores:
         """One number a metric from the outcomes of the units."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from unlabeled import published, registry
+from unlabeled import plan, published, registry
 from unlabeled.errors import UnlabeledError
 
 TOUR: dict[str, tuple[str, ...]] = {
@@ -67,7 +67,7 @@ def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
             continue
         recipe = benchmark.recipes.get(cell.recipe_name)
         first = _first(method, benchmark)
-        if recipe and _fits(method, recipe):
+        if recipe and plan.fits(method, benchmark, recipe):
             named = None if cell.recipe_name == first else cell.recipe_name
             found.append(Pair(cell.method_id, cell.benchmark, named, cell.run_variant))
     return found
@@ -84,13 +84,9 @@ def _full(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
     ]
 
 
-def _fits(method: Any, recipe: Any) -> bool:
-    return "chance" in method.roles or recipe.role in method.roles
-
-
 def _first(method: Any, benchmark: Any) -> str:
     """The recipe that a run without one gets, empty where none fits."""
-    return next((name for name, recipe in benchmark.recipes.items() if _fits(method, recipe)), "")
+    return next((name for name, recipe in benchmark.recipes.items() if plan.fits(method, benchmark, recipe)), "")
 
 
 GRIDS: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[Pair]]] = {"tour": _tour, "home": _home, "full": _full}

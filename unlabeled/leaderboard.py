@@ -165,13 +165,11 @@ def _score(runs: Sequence[Record]) -> str:
     """The main metric: `67.5`, or mean ± deviation over seeds; `failed` where no run ended."""
     if runs[0].status == "failed":
         return "failed"
-    benchmark = BENCHMARKS.get(str(runs[0].spec["benchmark"]))
-    metric = benchmark.main if benchmark else next(iter(sorted(runs[0].scores)), "")
-    # A third party's benchmark is shown as it was recorded: its unit is not in the record.
-    unit = benchmark.metrics[metric] if benchmark and metric else "fraction"
-    values = [float(run.scores[metric]["value"]) * PER_UNIT[unit] for run in runs if metric in run.scores]
-    if not values:
+    if not runs[0].scores:
         return "no score"
+    metric, score = next(iter(runs[0].scores.items()))
+    unit = score["unit"]
+    values = [float(run.scores[metric]["value"]) * PER_UNIT[unit] for run in runs if metric in run.scores]
     mean = number(fmean(values), unit)
     return f"{mean} ± {number(stdev(values), unit)}" if len(values) > 1 else mean
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from unlabeled import registry
 from unlabeled.errors import AbsentData, WrongCall
+from unlabeled.given import PRESET, GivenResults
 from unlabeled.state import state_of
 
 WORLD_PRESETS = ("nano", "mini", "small")
@@ -93,6 +94,8 @@ def make(
         )
     reader, reader_modules, _ = _bind("datasets", protocol.dataset)
     name, constants = _recipe(protocol, system, recipe)
+    if isinstance(system, GivenResults):
+        preset = PRESET
     if limit is not None and limit < 1:
         raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
     values, changed = _values(system, variant, preset, settings or {}, constants.sets)
@@ -114,6 +117,8 @@ def _bind_method(thing: Any) -> tuple[Any, tuple[str, ...], str, str | None]:
     """The same for a method, which may also be given as an object; then with the hash of what it holds."""
     if isinstance(thing, str):
         return *_bind("methods", thing), ""
+    if isinstance(thing, GivenResults):
+        return thing, (type(thing).__module__,), thing.source, ""
     registry.refuse_incomplete("methods", thing, f"the method given, a {type(thing).__name__},")
     kind = type(thing)
     modules = (kind.__module__, *getattr(thing, "code", ()))
@@ -123,9 +128,7 @@ def _bind_method(thing: Any) -> tuple[Any, tuple[str, ...], str, str | None]:
 
 def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
     """The recipe of a name; without a name the first one that asks for a role the method has."""
-    usable = [
-        key for key, recipe in benchmark.recipes.items() if recipe.role in method.roles or "chance" in method.roles
-    ]
+    usable = [key for key, recipe in benchmark.recipes.items() if fits(method, benchmark, recipe)]
     if name is not None:
         name = name.removeprefix(f"{benchmark.id}/")
         if name not in benchmark.recipes:
@@ -140,6 +143,11 @@ def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
             f"its recipes ask for: {', '.join(sorted(asked))}",
         )
     return usable[0], benchmark.recipes[usable[0]]
+
+
+def fits(method: Any, benchmark: Any, recipe: Any) -> bool:
+    """Whether a method gives what a recipe asks for; chance fits where a benchmark knows its exact value."""
+    return recipe.role in method.roles or ("chance" in method.roles and benchmark.chance is not None)
 
 
 def _values(

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """How the tables call a benchmark, and the unit of each metric; the first metric is the main one."""
+    """How the tables call a benchmark, and the unit of each metric."""
 
     title: str
     metrics: Mapping[str, str]
-
-    @property
-    def main(self) -> str:
-        return next(iter(self.metrics), "")
 
 
 def _percent(*names: str) -> dict[str, str]:

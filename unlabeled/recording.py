@@ -10,14 +10,14 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from unlabeled import keys
-from unlabeled.contracts import Outcome, Scores, Survey
+from unlabeled.contracts import Metric, Outcome, Scores, Survey
 from unlabeled.errors import UnlabeledError
 from unlabeled.plan import Plan
 from unlabeled.records import Record
@@ -57,19 +57,19 @@ def _threads() -> int:
 
 def finish(resolved: Resolved, store: Store, journal: Journal, keep: str) -> Record:
     made, data = resolved.plan, resolved.data
-    outcomes = {unit: journal.done[unit] for unit in made.benchmark.units(data)}
-    scores = made.benchmark.aggregate(outcomes, data)
-    missing = tuple(unit for unit in made.benchmark.all_units(data) if unit not in outcomes)
+    outcomes = {unit: journal.done[unit] for unit in made.benchmark.units(data, made.recipe)}
+    scores = made.benchmark.aggregate(outcomes, data, made.recipe)
+    missing = tuple(unit for unit in made.benchmark.all_units(data, made.recipe) if unit not in outcomes)
     items = [{"unit": unit, **item} for unit, outcome in outcomes.items() for item in outcome.items]
     kept = store.write_items(resolved.id, items, keep)
     return dataclasses.replace(
         _empty(resolved),
-        status="partial" if missing else "complete",
+        status="partial" if missing or scores.partial else "complete",
         units=_units(outcomes),
         missing_units=missing,
-        scores=_numbers(scores),
+        scores=_numbers(scores, made.benchmark.metrics),
         breakdown=dict(scores.breakdown),
-        notes=(*scores.notes, *_other_versions(made, resolved.code)),
+        notes=(*(f"partial: {text}" for text in scores.partial), *scores.notes, *_other_versions(made, resolved.code)),
         items=kept,
     )
 
@@ -82,7 +82,8 @@ def failed(resolved: Resolved, done: Mapping[str, Outcome], fault: Exception) ->
         "trace": "" if isinstance(fault, UnlabeledError) else "".join(traceback.format_exception(fault)),
     }
     units = _units(done)
-    missing = tuple(u for u in resolved.plan.benchmark.all_units(resolved.data) if u not in done)
+    every = resolved.plan.benchmark.all_units(resolved.data, resolved.plan.recipe)
+    missing = tuple(unit for unit in every if unit not in done)
     return dataclasses.replace(_empty(resolved), units=units, missing_units=missing, error=error)
 
 
@@ -152,5 +153,6 @@ def _units(outcomes: Mapping[str, Outcome]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _numbers(scores: Scores) -> dict[str, dict[str, Any]]:
-    return {name: dataclasses.asdict(score) for name, score in scores.metrics.items()}
+def _numbers(scores: Scores, metrics: Sequence[Metric]) -> dict[str, dict[str, Any]]:
+    units = {metric.name: metric.unit for metric in metrics}
+    return {name: {**dataclasses.asdict(score), "unit": units[name]} for name, score in scores.metrics.items()}

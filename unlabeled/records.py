@@ -18,6 +18,7 @@ NEAR = 1e-9
 """So far two floats of one quantity may lie apart."""
 
 Status = Literal["complete", "partial", "failed"]
+Unit = Literal["percent", "dB", "fraction"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Record:
     data     : dataset, label {kinds, text}, fingerprint, layout, expected, found, notes, decoder
     deviations: everything in which the run departs from the recipe of its cell; each blocks a verdict
     units    : [{unit, n, values}] in the order of the protocol
-    scores   : {metric: {value, n, interval, interval_kind, spread}}; fractions and dB
+    scores   : {metric: {value, n, interval, interval_kind, spread, unit}}, the main one first; fractions and dB,
+               `unit` is how tables show them
     breakdown: per-class recall, confusion table and the like
     items    : {file, sha256, n, keep} of the per-item outcomes beside the record, or None
     error    : {where, what, todo} of a failed run, or None
@@ -60,7 +62,8 @@ class Record:
 
     def to_json(self) -> str:
         """The text of the record file."""
-        lines = [f"{json.dumps(name)}: {_dumps(value)}" for name, value in sorted(asdict(self).items())]
+        values = sorted(asdict(self).items())
+        lines = [f"{json.dumps(name)}: {_dumps(value, ordered=name != 'scores')}" for name, value in values]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     def without_run(self) -> dict[str, Any]:
@@ -70,9 +73,9 @@ class Record:
         return values
 
 
-def _dumps(value: Any) -> str:
-    """One line a field: small files, and a changed field is one changed line."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+def _dumps(value: Any, ordered: bool) -> str:
+    """One line a field: small files, and a changed field is one changed line. Scores keep their order."""
+    return json.dumps(value, sort_keys=ordered, ensure_ascii=False, allow_nan=False)
 
 
 def parse(text: str, source: str) -> Record:
@@ -179,6 +182,7 @@ _INTEGER = _Form("a whole number", _is_whole)
 _COUNT = _Form("a number of things", lambda value: _is_whole(value) and value >= 0)
 _NUMBER = _Form("a number", _is_number)
 _STATUS = _Form(f"one of {', '.join(get_args(Status))}", lambda value: value in get_args(Status))
+_UNIT_WORD = _Form(f"one of {', '.join(get_args(Unit))}", lambda value: value in get_args(Unit))
 _INTERVAL = _Form("two numbers, the lower one first", _is_interval)
 _MOMENT = _Form("a time with its zone", _is_moment)
 
@@ -219,6 +223,7 @@ _SCORE = {
     "interval": _or_null(_INTERVAL),
     "interval_kind": _TEXT,
     "spread": _or_null(_NUMBER),
+    "unit": _UNIT_WORD,
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from unlabeled import locks, plan, records
 from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall
+from unlabeled.given import GivenResults
 from unlabeled.plan import Plan
 from unlabeled.recording import Clock, failed, finish, stamped
 from unlabeled.records import Record
@@ -49,8 +50,9 @@ def evaluate(
 
     Parameters
     ----------
-    method : id of a registered method, `hear:MODULE`, an object that satisfies `contracts.Method`, or a bare
-        `torch.nn.Module` from waves to features (give `rate`, the Hz of its waves).
+    method : id of a registered method, `hear:MODULE`, `given.GivenResults(folder, name)` for results made
+        elsewhere, an object that satisfies `contracts.Method`, or a bare `torch.nn.Module` from waves to features
+        (give `rate`, the Hz of its waves).
     benchmark : id of a registered benchmark.
     data : data root, `world:PRESET:SEED`, or None for the generated world at this preset and seed.
     pretrain_data : data for methods that learn before the benchmark.
@@ -99,7 +101,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     try:
         made = plan.make(method, benchmark, **asked)
     except AbsentData as fault:
-        return [f"{benchmark} {method}\n  missing: {fault.what}"]
+        return [f"{benchmark} {getattr(method, 'id', method)}\n  missing: {fault.what}"]
     spec, home = made.spec, Store(store)
     name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
@@ -115,7 +117,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
         return [f"{head}\n  cannot run: {fault}"]
     if home.find(resolved.key):
         return [f"{head}\n  cached: {resolved.id} ({resolved.data.label.text})"]
-    units = len(made.benchmark.units(resolved.data))
+    units = len(made.benchmark.units(resolved.data, made.recipe))
     return [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
 
 
@@ -225,6 +227,7 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
             raise
         raise _told(fault, resolved, store) from fault
     record = stamped(record, clock, device, resumed)
+    store.write_places(record.id, _places(resolved))
     file = store.write(record)
     journal.remove()
     _failure_file(record.id, store).unlink(missing_ok=True)
@@ -234,25 +237,43 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
 
 def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, watch: Watch) -> None:
     made, data = resolved.plan, resolved.data
-    units = made.benchmark.units(data)
+    units = made.benchmark.units(data, made.recipe)
     rng = Rng(made.spec.seed)
     net = made.method.build(made.values, rng.under("init"))
     role = made.method.adapt(net if net is None else net.to(device), made.values)
     if "chance" not in made.method.roles:
         role = made.benchmark.prepare(role, data, made.recipe)
+    faults: list[BadData] = []
     for done, unit in enumerate(units):
         watch.step(f"{made.spec.benchmark} {made.spec.method}", done, len(units))
         if unit in journal.done:
             continue
         try:
             if "chance" in made.method.roles:
-                outcome = made.benchmark.chance(unit, data)
+                outcome = made.benchmark.chance(unit, data, made.recipe)
             else:
                 outcome = made.benchmark.run_unit(unit, data, role, made.recipe, rng.under(unit), keep)
         except UnlabeledError as fault:
-            raise type(fault)(f"{unit}: {fault.what}", fault.todo) from fault
+            told = f"{unit}: {fault.what}"
+            if not isinstance(fault, BadData) or not isinstance(made.method, GivenResults):
+                raise type(fault)(told, fault.todo) from fault
+            faults.append(BadData(told, fault.todo))
+            continue
         journal.append(unit, outcome)
     watch.step(f"{made.spec.benchmark} {made.spec.method}", len(units), len(units))
+    if faults:
+        # The files of somebody's folder are mended in one go, so all that is wrong with them is told at once.
+        raise BadData("\n".join(fault.what for fault in faults), faults[0].todo)
+
+
+def _places(resolved: Resolved) -> dict[str, Path]:
+    """The folders that pictures of this run need; no record names a place on somebody's machine."""
+    made, places = resolved.plan, {}
+    if made.data is not None:
+        places["data"] = made.data
+    if isinstance(made.method, GivenResults):
+        places["results"] = made.method.folder
+    return places
 
 
 def _failure_file(run_id: str, store: Store) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from unlabeled import outlook, reference, run, workers
+from unlabeled import outlook, reference, run, tables, verdict, workers
 from unlabeled.contracts import Problem
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.records import Record
@@ -74,23 +74,25 @@ def _plain(text: str) -> str:
     return text.replace("[", "\\[")
 
 
-def percent(value: float) -> str:
-    """Percent with one decimal, the form of every table."""
-    return f"{100 * value:.1f}"
+def number(value: float, unit: str) -> str:
+    """Percent with one decimal, dB with two: the form of every table."""
+    return tables.number(value * verdict.PER_UNIT[unit], unit)
 
 
 def headline(record: Record) -> str:
     """One line: what was run, the number with its interval, the label."""
     spec = record.spec
     name = f"{spec['benchmark']} {spec['method']}" + (f" ({spec['variant']})" if spec["variant"] else "")
-    numbers = []
-    for metric, score in record.scores.items():
-        text = f"{metric} {percent(score['value'])}"
-        if score["interval"]:
-            low, high = score["interval"]
-            text += f" [{percent(low)}, {percent(high)}]"
-        numbers.append(f"{text}, n = {score['n']}")
-    return f"{name}: {'; '.join(numbers) or 'no number'} ({record.data['label']['text']})"
+    numbers = [_score(metric, score) for metric, score in record.scores.items()]
+    return f"{name}: {numbers[0] if numbers else 'no number'} ({record.data['label']['text']})"
+
+
+def _score(metric: str, score: Mapping[str, Any]) -> str:
+    """`j_mean 74.8 [71.0, 78.3], n = 61`."""
+    text = f"{metric} {number(score['value'], score['unit'])}"
+    if score["interval"]:
+        text += f" [{', '.join(number(end, score['unit']) for end in score['interval'])}]"
+    return f"{text}{' dB' if score['unit'] == 'dB' else ''}, n = {score['n']}"
 
 
 def show_record(record: Record, verdicts: list[str], where: str) -> None:
@@ -101,16 +103,17 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     for name in ("unit", "n", *columns):
         table.add_column(name, justify="left" if name == "unit" else "right")
     for unit in record.units:
-        cells = [
-            percent(unit[name]) if isinstance(unit.get(name), float) else str(unit.get(name, "")) for name in columns
-        ]
-        table.add_row(unit["unit"], str(unit["n"]), *cells)
+        cells = [_unit_cell(record, name, unit.get(name)) for name in columns]
+        table.add_row(_plain(unit["unit"]), str(unit["n"]), *cells)
     if record.units:
         out.print(table)
-    for score in record.scores.values():
-        if score["spread"] is not None:
-            out.print(f"standard deviation over units {percent(score['spread'])}", markup=False)
     lines = [
+        *(_score(metric, score) for metric, score in list(record.scores.items())[1:]),
+        *(
+            f"standard deviation of {metric} over units {number(score['spread'], score['unit'])}"
+            for metric, score in record.scores.items()
+            if score["spread"] is not None
+        ),
         *(f"not run: {unit}" for unit in record.missing_units),
         *(f"deviation: {text}" for text in record.deviations),
         *(f"note: {text}" for text in (*record.data["notes"], *record.notes)),
@@ -119,6 +122,13 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     ]
     for line in lines:
         out.print(line, markup=False)
+
+
+def _unit_cell(record: Record, name: str, value: Any) -> str:
+    """A number of one unit: in the unit of the metric of its name, a fraction in percent."""
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return number(value, record.scores[name]["unit"] if name in record.scores else "percent")
 
 
 def show_grid(runs: Iterable[workers.Done], adopt_from: Store | None) -> workers.Tally:

@@ -196,6 +196,28 @@ class Store:
         write_atomic(file, text.encode())
         return file
 
+    # ------------------------------------------------------------ where the files of a run lie
+
+    def write_places(self, run_id: str, places: Mapping[str, Path]) -> None:
+        """Remember the folders that a run read, for the pictures of it."""
+        if places:
+            file = self._places(run_id)
+            with writing(file):
+                file.parent.mkdir(exist_ok=True)
+            text = json.dumps({name: str(path.resolve()) for name, path in places.items()})
+            write_atomic(file, text.encode())
+
+    def read_places(self, run_id: str) -> dict[str, Path]:
+        """The folders that a run read, as far as they are known."""
+        try:
+            known = json.loads(self._places(run_id).read_text(encoding="utf-8"))
+            return {name: Path(path) for name, path in known.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def _places(self, run_id: str) -> Path:
+        return self.root / "places" / f"{run_id}.json"
+
     # ------------------------------------------------------------ remembered facts about media files
 
     def memo(self, file: Path, look: Callable[[Path], dict[str, Any]], remember: bool = True) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def record(id: str, method: str = "svm_mfcc", benchmark: str = "esc10", value: f
     spec |= {"seed": 0, "world": "", "world_seed": None, "limit": None, "settings": {}}
     spec |= {name: changes.pop(name) for name in list(changes) if name in spec}
     kinds, text = changes.pop("label", (("official",), "official"))
-    score = {"value": value, "n": 400, "interval": [value - 0.05, value + 0.045]}
+    score = {"value": value, "n": 400, "interval": [value - 0.05, value + 0.045], "unit": "percent"}
     data = {"dataset": benchmark, "label": {"kinds": list(kinds), "text": text}}
     known: dict[str, Any] = {"status": "complete", "scores": {"accuracy": score}, **changes}
     return Record(id=id, spec=spec, method={}, keys={}, data=data, **known)

@@ -26,7 +26,7 @@ def record(cell: Cell = CELL, value: float = 0.675, **changes: Any) -> Record:
     spec |= {name: changes.pop(name) for name in list(changes) if name in spec or name == "weights"}
     kinds, text = changes.pop("label", (("official",), "official"))
     data = {"dataset": changes.pop("dataset", cell.dataset), "label": {"kinds": list(kinds), "text": text}}
-    scores = {cell.metric: {"value": value, "n": 400, "interval": [value - 0.05, value + 0.05]}}
+    scores = {cell.metric: {"value": value, "n": 400, "interval": [value - 0.05, value + 0.05], "unit": cell.unit}}
     known: dict[str, Any] = {"id": "r", "status": "complete", "scores": scores, **changes}
     return Record(spec=spec, method={}, keys={}, data=data, **known)
 

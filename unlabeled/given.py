@@ -1,0 +1,84 @@
+"""Results made elsewhere: a folder that a benchmark scores as it stands, under a name of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unlabeled.contracts import Method
+from unlabeled.errors import AbsentData, BadData, WrongCall
+
+PRESET = "given"
+"""The one preset of given results: nothing is trained and nothing can be set."""
+
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What was in the folder: the number of files, and a hash of their names and bytes."""
+
+    files: int
+    sha256: str
+
+
+class GivenResults(Method):
+    """A folder of result files as a method; `name` is its row in the tables, the folder's name by default.
+
+    Raises
+    ------
+    AbsentData : there is no such folder, or nothing is in it.
+    BadData : a link leads out of the folder, or a file cannot be read.
+    WrongCall : a name that no table can show.
+    """
+
+    cite = ""
+    roles = frozenset({"given"})
+    home = ()
+
+    def __init__(self, folder: Path | str, name: str = "") -> None:
+        self.folder = Path(folder).expanduser()
+        if not self.folder.is_dir():
+            raise AbsentData(f"{self.folder}: no such folder of results", "name an existing folder with --results")
+        self.id = name or self.folder.resolve().name
+        if not self.id.isprintable() or not self.id.strip() or len(self.id) > LONGEST_NAME:
+            raise WrongCall(f"{self.id!r} is no name for a row", f"give --name of at most {LONGEST_NAME} characters")
+        self.content = _content(self.folder)
+        self.presets = {PRESET: self.content}
+
+    @property
+    def source(self) -> str:
+        """Where the results come from, as records and keys name it: by content, not by place."""
+        return f"result files {self.content.sha256}"
+
+    def adapt(self, net: None, preset: Folder) -> GivenResults:
+        """The folder itself is what a benchmark reads."""
+        return self
+
+
+def _content(folder: Path) -> Folder:
+    digest, files = hashlib.sha256(), 0
+    home = Path(os.path.realpath(folder))
+    for file in sorted(_files(folder)):
+        if not Path(os.path.realpath(file)).is_relative_to(home):
+            raise BadData(f"{file} leads out of the folder of results", "copy the file, or name the folder it lies in")
+        try:
+            with file.open("rb") as stream:
+                part = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as fault:
+            raise BadData(f"{file}: cannot be read ({fault.strerror})") from fault
+        digest.update(f"{os.fsencode(file.relative_to(folder)).hex()} {part}\n".encode())
+        files += 1
+    if not files:
+        raise AbsentData(f"{folder} holds no files", "name the folder that holds the result files")
+    return Folder(files, digest.hexdigest())
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every regular file below, hidden ones left out."""
+    for place, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        yield from (path for name in names if not name.startswith(".") and (path := Path(place, name)).is_file())
