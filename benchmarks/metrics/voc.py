@@ -272,7 +272,7 @@ def resampled_ap(
     positives : `(images,)` objects in each image that are not difficult.
     weights : `(B, images)` how often each image is drawn.
 
-    20 classes with 254,590 detections in 4,952 images, 10,000 resamples: 10 s, and 20 MB beside the 99 MB of uint16 weights.
+    20 classes, 254,590 detections, 4,952 images, 10,000 resamples: 10 s, and 20 MB beside the 99 MB of uint16 weights.
 
     Raises
     ------
