@@ -85,7 +85,8 @@ def read(path: Path) -> np.ndarray:
     _check_chunks(data, path)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
-            return np.asarray(picture).view(np.uint8)
+            index = np.asarray(picture)
+            return index.astype(np.uint8) & 1 if index.dtype == bool else index  # Pillow's true is 255
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         raise BadData(f"{path} cannot be decoded: {fault}", _AGAIN) from fault
 
