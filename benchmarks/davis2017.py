@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from unlabeled.benchmarks._faults import Faults
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import davis
 from unlabeled.contracts import GivenResults, MaskSequence, Metric, Outcome, Score, Scores, Survey
@@ -105,15 +106,14 @@ class Davis2017:
         scored = slice(None) if recipe.task == "unsupervised" else slice(1, -1)
         files = recipe.masks(role, sequence)[scored]
         objects = 1 if recipe.merged else sequence.objects
-        faults: list[str] = []
+        faults = Faults(role)
         ours, true = tee(_pairs(sequence, files, sequence.masks[scored], recipe, faults))
         score = davis.unsupervised_scores if recipe.task == "unsupervised" else davis.sequence_scores
         try:
             j, f = score((pair[0] for pair in ours), (pair[1] for pair in true), objects)
         except ValueError as fault:
-            faults.append(str(fault))
-        if faults:
-            raise BadData(name_several(faults, 6), "give a mask of the truth's size and indices for every scored frame")
+            faults.add(role / unit, str(fault))
+        faults.refuse("give a mask of the truth's size and indices for every scored frame")
         rows = [[*davis.statistics(j[k]), *davis.statistics(f[k])] for k in range(objects)]
         item = {
             "id": unit,
@@ -161,7 +161,7 @@ def _refuse_unusable(sequence: MaskSequence, recipe: GivenMasks) -> None:
 
 
 def _pairs(
-    sequence: MaskSequence, ours: Sequence[Path], true: Sequence[Path], recipe: GivenMasks, faults: list[str]
+    sequence: MaskSequence, ours: Sequence[Path], true: Sequence[Path], recipe: GivenMasks, faults: Faults
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Result and truth of each frame; a frame that cannot be scored is left out and told in `faults`."""
     for mine, theirs in zip(ours, true, strict=True):
@@ -169,18 +169,18 @@ def _pairs(
         try:
             index = masks.read(mine)
         except BadData as fault:
-            faults.append(fault.what)
+            faults.add(mine, fault.what)
             continue
         if index.shape != truth.shape:
             sizes = [f"{shape[1]} x {shape[0]}" for shape in (index.shape, truth.shape)]
-            faults.append(f"{mine} is {sizes[0]}, the truth {sizes[1]}")
+            faults.add(mine, f"{sizes[0]}, the truth is {sizes[1]}")
             continue
         if recipe.merged:
             index = (index > 0).astype(np.uint8)
             truth = ((truth > 0) if sequence.merged else (truth > 0) & (truth != davis.VOID)).astype(np.uint8)
         elif recipe.task == "semi-supervised" and index.max() > sequence.objects:
-            hint = " (a mask of the 2016 form, 255 on 0?)" if set(np.unique(index).tolist()) == {0, davis.VOID} else ""
-            faults.append(f"{mine} holds index {index.max()}, the truth has {sequence.objects} objects{hint}")
+            hint = " (of the 2016 form, 255 on 0?)" if set(np.unique(index).tolist()) == {0, davis.VOID} else ""
+            faults.add(mine, f"holds index {index.max()}, the truth has indices up to {sequence.objects}{hint}")
             continue
         yield index, truth
 

@@ -1,7 +1,8 @@
 """Paired comparison of two runs over the per-item outcomes that lie beside their records.
 
 Both runs answered the same items, so that their difference is known far better than the two intervals say.
-Right or wrong answers: exact McNemar test. Values (J&F, SDR): paired bootstrap of the mean difference.
+Right or wrong answers: exact McNemar test. Scores of sums (J&F over sequences, PCK over clips, dB over mixtures) and
+mAP over images: paired bootstrap, the same draw of items for both, the whole score worked out again for each draw.
 """
 
 from __future__ import annotations
@@ -9,27 +10,35 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from unlabeled import registry
 from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
-from unlabeled.intervals import mcnemar_exact, paired_bootstrap
+from unlabeled.intervals import bootstrap_p, bootstrap_weights, mcnemar_exact, percentile_interval, ratio_of_sums
 from unlabeled.records import Record
 from unlabeled.streams import Rng
+from unlabeled.tables import number
+from unlabeled.verdict import PER_UNIT
 
 Key = tuple[str, str]
 """Unit and id of an item."""
+
+Kind = Literal["right", "sums", "resampled"]
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""Weights `(B, n)`, how often each item counts, to scores `(B,)`."""
 
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Differing:
-    """One item on which the runs differ: class numbers for right/wrong items, values else (no `truth`)."""
+    """One item on which the runs differ: class numbers for right/wrong items, scores else (no `truth`)."""
 
     unit: str
     id: str
@@ -44,27 +53,28 @@ class Differing:
 class Comparison:
     """Two runs on the same items.
 
-    kind      : `right` for right/wrong items, `value` for items with a number
-    mean_a, mean_b : share of right items as fractions, or mean value, over all `n` items (pooled over units)
+    kind      : `right` for right/wrong items, `sums` for items that add up to the score, `resampled` where the
+                benchmark works the score out from its items
+    mean_a, mean_b : the score over all `n` items (pooled over units); fractions and dB
     difference, interval : A minus B, and its paired bootstrap 95 % interval
     table     : right/wrong items: how many both have right, only A, only B, neither; None else
-    p         : exact two-sided McNemar test; None for values
+    p         : two-sided: exact McNemar test of right/wrong items, else from the bootstrap
     differing : right/wrong items: A right and B wrong first, then B right, then both wrong in different ways;
-                values: the largest difference first
+                scores: the largest difference first
     classes   : names of the class numbers, empty where the record has none
     notes     : what a reader must know besides
     """
 
     a: Record
     b: Record
-    kind: Literal["right", "value"]
+    kind: Kind
     n: int
     mean_a: float
     mean_b: float
     difference: float
     interval: tuple[float, float]
     table: tuple[int, int, int, int] | None
-    p: float | None
+    p: float
     differing: tuple[Differing, ...]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -123,26 +133,32 @@ def compare(a: Record, folder_a: Path, b: Record, folder_b: Path) -> Comparison:
     _refuse_other_items(a, items_a, b, items_b)
     kind = _kind(a, items_a)
     if _kind(b, items_b) != kind:
-        raise BadData(f"the items of {a.id} hold {kind!r}, those of {b.id} do not")
-    names = tuple(str(name) for name in a.breakdown.get("classes", ()))
+        raise BadData(f"the items of {a.id} are of the kind {kind!r}, those of {b.id} are not")
+    items_b = {key: items_b[key] for key in items_a}
+    (n, score_a), (_, score_b) = (_score(record, items, kind) for record, items in ((a, items_a), (b, items_b)))
+    mean_a, mean_b = (float(score(np.ones((1, n)))[0]) for score in (score_a, score_b))
+    if n < 2:
+        raise WrongCall(
+            f"{a.id} ({mean_a:.4g}) and {b.id} ({mean_b:.4g}) share one item",
+            "nothing can be said of a difference on one item; score more of the data",
+        )
+    draws = bootstrap_weights(n, RESAMPLES, Rng(0).numpy("compare"))
+    differences = np.concatenate([score_a(weights) - score_b(weights) for weights in draws])
+    table = _table(items_a, items_b) if kind == "right" else None
     notes = [f"{record.id} is {record.status}" for record in (a, b) if record.status != "complete"]
-    values_a = np.array([item[kind] for item in items_a.values()], dtype=np.float64)
-    values_b = np.array([items_b[key][kind] for key in items_a], dtype=np.float64)
-    low, high = paired_bootstrap(values_a - values_b, Rng(0).numpy("compare"), RESAMPLES)
-    table = _table(values_a, values_b) if kind == "right" else None
     return Comparison(
         a=a,
         b=b,
         kind=kind,
-        n=len(items_a),
-        mean_a=float(values_a.mean()),
-        mean_b=float(values_b.mean()),
-        difference=float((values_a - values_b).mean()),
-        interval=(low, high),
+        n=n,
+        mean_a=mean_a,
+        mean_b=mean_b,
+        difference=mean_a - mean_b,
+        interval=percentile_interval(differences[np.isfinite(differences)]),
         table=table,
-        p=mcnemar_exact(table[1], table[2]) if table else None,
-        differing=_answers(items_a, items_b) if table else _values(items_a, items_b),
-        classes=names,
+        p=mcnemar_exact(table[1], table[2]) if table else bootstrap_p(differences[np.isfinite(differences)]),
+        differing=_answers(items_a, items_b) if table else _scores(items_a, items_b),
+        classes=tuple(str(name) for name in a.breakdown.get("classes", ())),
         notes=tuple(notes),
     )
 
@@ -190,18 +206,42 @@ def _refuse_other_items(a: Record, items_a: Mapping[Key, Any], b: Record, items_
         raise BadData(f"the runs name different truths for {name_several(other, 3)}", "run both again")
 
 
-def _kind(record: Record, items: Mapping[Key, Mapping[str, Any]]) -> Literal["right", "value"]:
+def _kind(record: Record, items: Mapping[Key, Mapping[str, Any]]) -> Kind:
     if all(isinstance(item.get("right"), bool) for item in items.values()):
         return "right"
-    numbers = [item.get("value") for item in items.values()]
-    if all(isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(x) for x in numbers):
-        return "value"
-    raise UnlabeledError(f"{record.id}: its items hold neither `right` nor a finite `value` throughout")
+    if all(_is_sum(item) for item in items.values()):
+        return "sums"
+    if hasattr(registry.load("benchmarks", record.spec["benchmark"]), "resampled"):
+        return "resampled"
+    raise UnlabeledError(f"{record.id}: its items hold neither `right` nor finite `sums` and `counts` throughout")
 
 
-def _table(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int, int]:
+def _is_sum(item: Mapping[str, Any]) -> bool:
+    """Whether an item has finite sums over counts, column by column."""
+    try:
+        sums, counts = (np.asarray(item[name], dtype=np.float64) for name in ("sums", "counts"))
+    except (KeyError, TypeError, ValueError):
+        return False
+    return bool(sums.ndim == 1 and sums.shape == counts.shape and np.isfinite([sums, counts]).all())
+
+
+def _score(record: Record, items: Mapping[Key, Mapping[str, Any]], kind: Kind) -> tuple[int, Score]:
+    """The number of items that are drawn, and the score of any draw."""
+    rows = list(items.values())
+    if kind == "resampled":
+        benchmark = registry.load("benchmarks", record.spec["benchmark"])
+        units = benchmark.resampling_units(rows)
+        return len(units), lambda weights: np.asarray(benchmark.resampled(rows, units, weights))
+    if kind == "right":
+        sums, counts = np.array([[item["right"]] for item in rows], dtype=np.float64), np.ones((len(rows), 1))
+    else:
+        sums, counts = (np.array([item[name] for item in rows], dtype=np.float64) for name in ("sums", "counts"))
+    return len(rows), lambda weights: ratio_of_sums(sums, counts, weights)
+
+
+def _table(items_a: Mapping[Key, Any], items_b: Mapping[Key, Any]) -> tuple[int, int, int, int]:
     """Counts of items that both, only A, only B, neither has right."""
-    a, b = a > 0, b > 0
+    a, b = (np.array([item["right"] for item in items.values()]) for items in (items_a, items_b))
     return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())
 
 
@@ -215,13 +255,20 @@ def _answers(items_a: Mapping[Key, Any], items_b: Mapping[Key, Any]) -> tuple[Di
     return tuple(sorted(found, key=lambda item: item.better or "C"))
 
 
-def _values(items_a: Mapping[Key, Any], items_b: Mapping[Key, Any]) -> tuple[Differing, ...]:
+def _scores(items_a: Mapping[Key, Any], items_b: Mapping[Key, Any]) -> tuple[Differing, ...]:
     found = []
     for (unit, name), one in items_a.items():
-        x, y = one["value"], items_b[unit, name]["value"]
-        if x != y:
+        x, y = (_own_score(item) for item in (one, items_b[unit, name]))
+        if x is not None and y is not None and x != y:
             found.append(Differing(unit, name, None, x, y, "A" if x > y else "B"))
     return tuple(sorted(found, key=lambda item: -abs(item.a - item.b)))
+
+
+def _own_score(item: Mapping[str, Any]) -> float | None:
+    """The score of one item alone, None where it has no counts."""
+    if not _is_sum(item) or not any(item["counts"]):
+        return None
+    return float(ratio_of_sums(np.array([item["sums"]]), np.array([item["counts"]]), np.ones((1, 1)))[0])
 
 
 # ---------------------------------------------------------------- telling
@@ -235,22 +282,17 @@ def lines(comparison: Comparison, most: int = 10) -> list[str]:
         f"B  {_described(found.b)}",
         f"on {found.a.spec['benchmark']}/{found.a.spec['recipe']}, {found.a.data['label']['text']}, n = {found.n}",
     ]
-    low, high = found.interval
-    if found.table is not None and found.p is not None:
+    metric, unit = _metric(found.a)
+    low, high = (_shown(end, unit, "+") for end in found.interval)
+    text.append(
+        f"{metric}: A {_shown(found.mean_a, unit)}, B {_shown(found.mean_b, unit)}, A - B "
+        f"{_shown(found.difference, unit, '+')} [{low}, {high}] (paired bootstrap, 95 %)"
+    )
+    if found.table is not None:
         both, only_a, only_b, neither = found.table
-        text += [
-            f"accuracy over all items: A {_points(found.mean_a)}, B {_points(found.mean_b)}, A - B "
-            f"{_points(found.difference, '+')} points [{_points(low, '+')}, {_points(high, '+')}] "
-            "(paired bootstrap, 95 %)",
-            f"both right {both}, only A right {only_a}, only B right {only_b}, both wrong {neither}",
-            f"exact McNemar test: p = {found.p:.2g}" + ("" if found.p < 0.05 else " (no difference is shown)"),
-        ]
-    else:
-        shown = " (no difference is shown)" if low <= 0 <= high else ""
-        text.append(
-            f"mean over all items: A {found.mean_a:.4g}, B {found.mean_b:.4g}, A - B {found.difference:+.4g} "
-            f"[{low:+.4g}, {high:+.4g}] (paired bootstrap, 95 %){shown}"
-        )
+        text.append(f"both right {both}, only A right {only_a}, only B right {only_b}, both wrong {neither}")
+    test = "exact McNemar test" if found.table is not None else "bootstrap"
+    text.append(f"{test}: p = {found.p:.2g}" + ("" if found.p < 0.05 else " (no difference is shown)"))
     text += [f"note: {note}" for note in found.notes]
     for better, title in (("A", "A is better"), ("B", "B is better"), (None, "both wrong, in different ways")):
         text += _named(found, [item for item in found.differing if item.better == better], title, most)
@@ -265,9 +307,14 @@ def _described(record: Record) -> str:
     return f"{', '.join(str(word) for word in words if word)} ({record.id})"
 
 
-def _points(fraction: float, sign: str = "") -> str:
-    """Percent with one decimal."""
-    return f"{100 * fraction:{sign}.1f}"
+def _metric(record: Record) -> tuple[str, str]:
+    """Name and unit of the score that is compared: the first one of the record."""
+    return next(((name, str(score["unit"])) for name, score in record.scores.items()), ("accuracy", "percent"))
+
+
+def _shown(value: float, unit: str, sign: str = "") -> str:
+    text = number(value * PER_UNIT[unit], unit)
+    return f"+{text}" if sign and not text.startswith("-") else text
 
 
 def _named(comparison: Comparison, items: list[Differing], title: str, most: int) -> list[str]:
@@ -279,7 +326,9 @@ def _named(comparison: Comparison, items: list[Differing], title: str, most: int
             truth, a, b = (_class(value, comparison.classes) for value in (item.truth, item.a, item.b))
             text.append(f"    {item.unit}  {item.id}: truth {truth}, A {a}, B {b}")
         else:
-            text.append(f"    {item.unit}  {item.id}: A {item.a:.4g}, B {item.b:.4g}, A - B {item.a - item.b:+.4g}")
+            unit = _metric(comparison.a)[1]
+            a, b, difference = _shown(item.a, unit), _shown(item.b, unit), _shown(item.a - item.b, unit, "+")
+            text.append(f"    {item.unit}  {item.id}: A {a}, B {b}, A - B {difference}")
     if len(items) > most:
         text.append(f"    ... and {len(items) - most} more")
     return text

@@ -47,8 +47,8 @@ def answers(truth, predicted):
     ]
 
 
-def values(numbers):
-    return [{"unit": "sequences", "id": f"s{k}", "value": x} for k, x in enumerate(numbers)]
+def sums(numbers, counts=1):
+    return [{"unit": f"s{k}", "id": f"s{k}", "sums": [x * counts], "counts": [counts]} for k, x in enumerate(numbers)]
 
 
 def pair(store, items_a, items_b, **changed_b):
@@ -128,25 +128,51 @@ def test_lines_tell_the_counts_and_limit_the_items(store):
     found = compare.compare(*pair(store, answers(truth, truth), answers(truth, [0] * 29 + [1])))
     text = compare.lines(found, most=4)
     assert "A  a, nano, seed 0 (esc10-a)" in text[0]
-    assert any("A 100.0, B 33.3, A - B +66.7 points" in line for line in text)
+    assert any("A 100.0, B 33.3, A - B +66.7 [" in line for line in text)
     assert "both right 10, only A right 20, only B right 0, both wrong 0" in text
     assert "A is better: 20 items" in text and "    ... and 16 more" in text
     assert "    fold 1  1.wav: truth rain, A rain, B dog" in text
     assert sum(line.startswith("    fold") for line in text) == 4
 
 
-# ---------------------------------------------------------------- values
+# ---------------------------------------------------------------- sums
 
 
-def test_values_on_paper(store):
-    found = compare.compare(*pair(store, values([0.5, 0.7, 0.9]), values([0.5, 0.6, 0.4])))
-    assert found.kind == "value" and found.table is None and found.p is None
+def test_sums_on_paper(store):
+    found = compare.compare(*pair(store, sums([0.5, 0.7, 0.9]), sums([0.5, 0.6, 0.4])))
+    assert found.kind == "sums" and found.table is None
     assert found.difference == pytest.approx(0.2)
     assert [(item.id, item.better) for item in found.differing] == [("s2", "A"), ("s1", "A")]
     text = "\n".join(compare.lines(found))
-    assert "A 0.7, B 0.5, A - B +0.2 [+0, +0.5]" in text and "no difference is shown" in text
-    again = compare.compare(*pair(store, values([0.5, 0.7, 0.9]), values([0.5, 0.6, 0.4])))
+    assert "A 70.0, B 50.0, A - B +20.0 [+0.0, +50.0]" in text and "no difference is shown" in text
+    again = compare.compare(*pair(store, sums([0.5, 0.7, 0.9]), sums([0.5, 0.6, 0.4])))
     assert again.interval == found.interval, "the draws have a stream of their own"
+
+
+def test_an_item_with_more_counts_weighs_more(store):
+    a = [*sums([0.9]), {"unit": "s1", "id": "s1", "sums": [0.3], "counts": [3]}]
+    b = [*sums([0.5]), {"unit": "s1", "id": "s1", "sums": [0.6], "counts": [3]}]
+    found = compare.compare(*pair(store, a, b))
+    assert (found.mean_a, found.mean_b) == pytest.approx((1.2 / 4, 1.1 / 4))
+
+
+def test_columns_are_averaged_after_they_are_summed(store):
+    """PCK: the share of each joint over all clips first, then the mean over joints."""
+    a = [{"unit": "u", "id": k, "sums": s, "counts": c} for k, s, c in (("x", [1, 2], [2, 4]), ("y", [3, 0], [4, 0]))]
+    b = [{**item, "sums": [0, 0]} for item in a]
+    assert compare.compare(*pair(store, a, b)).mean_a == pytest.approx((4 / 6 + 2 / 4) / 2)
+
+
+def test_a_clear_difference_has_a_small_p(store):
+    rng = np.random.default_rng(0)
+    low = rng.uniform(0.2, 0.4, 30)
+    found = compare.compare(*pair(store, sums(low + 0.1), sums(low)))
+    assert found.interval == pytest.approx((0.1, 0.1)) and found.p == pytest.approx(2 / 10_001)
+
+
+def test_one_item_says_nothing_of_a_difference(store):
+    with pytest.raises(WrongCall, match=r"0\.5.*0\.7.*share one item"):
+        compare.compare(*pair(store, sums([0.5]), sums([0.7])))
 
 
 # ---------------------------------------------------------------- refused
@@ -182,8 +208,8 @@ def test_other_items_are_refused(store):
         compare.compare(*pair(store, items, items[:2]))
     with pytest.raises(BadData, match=r"different truths for fold 1 0\.wav"):
         compare.compare(*pair(store, items, answers([1, 1, 2], [0, 0, 2])))
-    with pytest.raises(BadData, match="hold 'right'"):
-        compare.compare(*pair(store, items, [{**item, "right": None, "value": 1.0} for item in items]))
+    with pytest.raises(BadData, match="of the kind 'right'"):
+        compare.compare(*pair(store, items, [{**item, "right": None, "sums": [1.0], "counts": [1]} for item in items]))
 
 
 def test_a_partial_run_with_the_same_items_is_told(store):
@@ -224,10 +250,10 @@ def test_items_that_are_none_are_refused(store, items, words):
         compare.load_items(record(store, "a", items), store.records)
 
 
-@pytest.mark.parametrize("value", [None, "0.5", True, float("nan")])
-def test_items_of_no_kind_are_refused(store, value):
-    items = [*values([0.5]), {"unit": "sequences", "id": "odd", "value": value}]
-    with pytest.raises(UnlabeledError, match="neither `right` nor a finite `value`"):
+@pytest.mark.parametrize("odd", [{}, {"sums": 1}, {"sums": ["x"]}, {"sums": [float("nan")]}, {"counts": [1, 2]}])
+def test_items_of_no_kind_are_refused(store, odd):
+    items = [*sums([0.5]), {"unit": "s9", "id": "odd", **({"sums": [1], "counts": [1]} | odd if odd else {})}]
+    with pytest.raises(UnlabeledError, match="neither `right` nor finite `sums` and `counts`"):
         compare.compare(*pair(store, items, items))
 
 

@@ -1,0 +1,36 @@
+"""What is wrong with the result files of one unit, told together: files of one fault stand in one line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from unlabeled.errors import BadData, name_several
+
+
+class Faults:
+    """Collects faults of files below a folder of results; names are shown as seen from there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._files: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, file: Path, what: str) -> None:
+        """`what` is wrong with `file`; where it names the file, the name is taken out."""
+        name = str(file.relative_to(self.folder))
+        text = what.removeprefix(str(file)).removeprefix(":").strip()
+        self._files[text.replace(str(file), file.name)].append(name)
+
+    def refuse(self, todo: str) -> None:
+        """Raise for all faults at once, if there are any.
+
+        Raises
+        ------
+        BadData : a line a fault, each with its first few files and their number.
+        """
+        lines = [
+            f"{what}: {name_several(files, 3)}" + (f" ({len(files)} files)" if len(files) > 1 else "")
+            for what, files in self._files.items()
+        ]
+        if lines:
+            raise BadData("\n  ".join(["results that cannot be scored", *lines]), todo)
