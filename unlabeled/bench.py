@@ -102,6 +102,7 @@ BENCHES = {
     "mfcc": "sound",
     "logmel": "sound",
     "voc": "detections",
+    "bss": "separation",
 }
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""
 

@@ -230,7 +230,9 @@ class _System:
 
     def solve(self, right: Tensor) -> Tensor:
         """Solutions `(B, n, k)`, the least-squares solution of smallest norm where a system is singular."""
-        solution = torch.cholesky_solve(right, self._factors)
+        # Unlike torch.cholesky_solve this does not copy the factors.
+        half = torch.linalg.solve_triangular(self._factors, right, upper=False)
+        solution = torch.linalg.solve_triangular(self._factors.mT, half, upper=True)
         if len(self.failed):
             solution[self.failed] = self._vectors @ (self._inverses * (self._vectors.mT @ right[self.failed]))
         return solution
