@@ -21,6 +21,9 @@ class Faults:
         text = what.removeprefix(str(file)).removeprefix(":").strip()
         self._files[text.replace(str(file), file.name)].append(name)
 
+    def __bool__(self) -> bool:
+        return bool(self._files)
+
     def refuse(self, todo: str) -> None:
         """Raise for all faults at once, if there are any.
 
