@@ -97,6 +97,9 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         device: Device = "auto",
         limit: Annotated[int | None, typer.Option(help="First N items of each class and split (a subset).")] = None,
         store: StoreFolder = STORE,
+        official: Annotated[
+            bool, typer.Option("--official", help="Score masks with the package davis2017 too and print both.")
+        ] = False,
         keep: Annotated[KeepChoice, typer.Option(help="Store class scores for pictures.")] = KeepChoice.none,
         overwrite: Annotated[
             OverwriteChoice,
@@ -108,6 +111,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         dry_run: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
+        from unlabeled import official as official_module
         from unlabeled import run, screen
 
         asked: dict[str, Any] = {
@@ -120,6 +124,8 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
                 for line in run.preview(system, benchmark, seed=seed, store=store, **asked):
                     screen.out.print(line, markup=False)
             return
+        if official:
+            official_module.refuse_without(benchmark)
         partial = False
         for seed in _seeds(seeds):
             with screen.Terminal() as watch:
@@ -129,6 +135,9 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
                 )  # fmt: skip
             partial = partial or record.status == "partial"
             _print(record, store, as_json)
+            if official:
+                for line in official_module.compare(record, Path(data or ""), system):
+                    screen.out.print(line, markup=False)
         if partial:
             raise typer.Exit(Exit.PARTIAL)
 
@@ -254,6 +263,8 @@ def show(
     name: str,
     store: StoreFolder = STORE,
     out: Annotated[Path | None, typer.Option(help="Draw the pictures of a run into this folder.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data root of the run, where it moved since.")] = None,
+    results: Annotated[Path | None, typer.Option(help="Folder of results of the run, where it moved since.")] = None,
 ) -> None:
     """Tell what is known of a system, benchmark, data set, table or run; draw a run's pictures."""
     from unlabeled import pages, published, screen
@@ -267,11 +278,26 @@ def show(
         return
     record, file = found
     screen.show_record(record, pages.verdicts(record), str(file))
-    if out is not None and "confusion" in record.breakdown and "accuracy" in record.scores:
-        from unlabeled import pictures
+    screen.flush()
+    from unlabeled import given
+    from unlabeled.store import Store
 
-        drawn = pictures.confusion(record, out / f"{record.id}-confusion.png")
-        screen.out.print(f"picture: {drawn}", markup=False)
+    asked = any(place is not None for place in (out, data, results))
+    # A method's pictures wait until they are asked for; results made elsewhere are there to be looked at.
+    if not asked and (record.spec["preset"] != given.PRESET or record.status == "failed"):
+        return
+    from unlabeled.pictures import draw
+
+    try:
+        out = out or store / "pictures" / record.id
+        drawn = draw.draw(record, file.parent, Store(store), out, data, results)
+    except UnlabeledError as fault:
+        if asked:
+            raise
+        screen.remark(f"no pictures: {fault}")
+        return
+    for place in drawn:
+        screen.out.print(f"{'picture' if place.suffix == '.png' else 'page'}: {place}", markup=False)
 
 
 @app.command()
