@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from unlabeled import keys, leaderboard, published, registry, tables, verdict
+from unlabeled import given, keys, leaderboard, published, registry, tables, verdict
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.records import Record
 from unlabeled.store import Found, Store, Unread, read_folder, reference, write_atomic
@@ -95,17 +95,21 @@ def check(file: Path, store: Path | None) -> tuple[list[str], list[str]]:
 
 def stale_because(record: Record) -> str:
     """Why a record would not be made the same way today, empty if it would."""
+    source = record.method["source"]
     try:
-        plugins = [
-            registry.find("methods", record.spec["method"]),
-            registry.find("benchmarks", record.spec["benchmark"]),
-            registry.find("datasets", record.data["dataset"]),
-        ]
-        now = keys.code_key([module for plugin in plugins for module in plugin.modules])
+        names: list[tuple[registry.Kind, str]] = [
+            ("benchmarks", record.spec["benchmark"]), ("datasets", record.data["dataset"])
+        ]  # fmt: skip
+        if record.spec["preset"] == given.PRESET:
+            modules = [given.__name__]
+        else:
+            modules = list(registry.find("methods", record.spec["method"]).modules)
+            if not source.startswith(f"{modules[0]} "):
+                return f"was made by {source}"
+        modules += [module for kind, name in names for module in registry.find(kind, name).modules]
+        now = keys.code_key(modules)
     except UnlabeledError as fault:
         return fault.what
-    if not record.method["source"].startswith(f"{plugins[0].module} "):
-        return f"was made by {record.method['source']}"
     if now.sources != record.keys["sources"]:
         return "the code that it depends on has changed"
     changed = [
