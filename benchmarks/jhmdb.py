@@ -1,0 +1,289 @@
+"""JHMDB: joints propagated from the first frame of a clip, share found near their true place (PCK).
+
+The joints of the first frame are given and not scored. PCK@a is the mean over the 15 joints of the share of pairs of
+a clip and a frame whose distance is at most a x 0.6 x the diagonal of the box round the joints. Published numbers are
+of the test clips of split 1. Joints that a result does not have leave the count, as published: the share of lost
+pairs and PCK with lost joints wrong stand beside. Sources: H. Jhuang et al., ICCV 2013; the released evaluation of
+videowalk (A. Jabri et al., 2020).
+
+Results made elsewhere lie in `RESULTS/CLASS/CLIP.npy` or `RESULTS/CLIP.npy` (`.json`, `.mat`): (x, y), joint, frame
+in 0-based pixels, -1 where a joint is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unlabeled.benchmarks._faults import Faults
+from unlabeled.benchmarks._sums import interval
+from unlabeled.benchmarks.metrics import pck
+from unlabeled.contracts import GivenResults, Metric, Outcome, PoseClip, Score, Scores, Survey
+from unlabeled.datasets.decode import joints
+from unlabeled.errors import BadData, name_several
+from unlabeled.streams import Rng
+
+NAMES = tuple(f"pck@{threshold}" for threshold in pck.THRESHOLDS)
+ENDINGS = (".npy", ".json", ".mat")
+ALL_SPLITS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class GivenJoints:
+    """Joints made elsewhere.
+
+    splits     : whose test clips are scored; of several, the plain mean of their PCK
+    normaliser : what a distance is divided by, `pck.normalisers`
+    lost       : what becomes of lost joints, `pck.clip_counts`
+    """
+
+    splits: tuple[int, ...] = (1,)
+    normaliser: pck.Normaliser = "diagonal"
+    lost: pck.Lost = "leave out"
+    role: str = "given"
+    cite: str = "jhuang2013towards"
+    point: str = ""
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    unverified: tuple[str, ...] = ()
+
+    def prepare(self, role: GivenResults, clips: Sequence[PoseClip]) -> Path:
+        """The folder, if it holds a file of any of the clips.
+
+        Raises
+        ------
+        BadData : it holds none.
+        """
+        if not any(_files(role.folder, clip) for clip in clips):
+            names = name_several([clip.id for clip in clips], 2)
+            raise BadData(
+                f"{role.folder} holds no file of joints named like a clip ({names})",
+                "joints are expected as RESULTS/CLASS/CLIP.npy or RESULTS/CLIP.npy, or .json or .mat",
+            )
+        return role.folder
+
+    def joints(self, role: Path, clip: PoseClip) -> Path:
+        """The file of a clip.
+
+        Raises
+        ------
+        BadData : there is none, or more than one.
+        """
+        files = _files(role, clip)
+        if len(files) != 1:
+            several = name_several([str(file.relative_to(role)) for file in files])
+            what = f"has several files: {several}" if files else f"has no file {', '.join(ENDINGS)}"
+            raise BadData(f"{role / clip.action / clip.id} {what}", "give one file of joints for every clip")
+        return files[0]
+
+
+class Jhmdb:
+    """One unit an action."""
+
+    id = "jhmdb"
+    title = "JHMDB"
+    dataset = "jhmdb"
+    metrics = tuple(Metric(name) for name in NAMES)
+    pictures = "joints"
+    recipes = {
+        "split1": GivenJoints(),
+        "split2": GivenJoints(splits=(2,)),
+        "split3": GivenJoints(splits=(3,)),
+        "splits123": GivenJoints(splits=ALL_SPLITS),
+        "split1-strict": GivenJoints(lost="wrong"),
+        "split1-longest-side": GivenJoints(normaliser="longest side"),
+    }
+    chance = None
+
+    def units(self, data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
+        """The actions that have test clips."""
+        return tuple(sorted({clip.action for clip in _tested(data, recipe.splits)}))
+
+    def all_units(self, data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
+        """The same: clips that are not there are the label's matter."""
+        return self.units(data, recipe)
+
+    def prepare(self, role: GivenResults, data: Survey, recipe: GivenJoints) -> Path:
+        """Where the joints of this run are.
+
+        Raises
+        ------
+        BadData : a split of the recipe has no test clip, or the folder has no file of one.
+        """
+        there = {split: len(_tested(data, (split,))) for split in ALL_SPLITS}
+        lacking = [str(split) for split in recipe.splits if not there[split]]
+        if lacking:
+            others = [f"split {split} ({n})" for split, n in there.items() if n]
+            raise BadData(
+                f"{data.folder} has no test clip of split {' and '.join(lacking)}; "
+                f"test clips at hand: {', '.join(others) or 'none'}",
+                "name another split (--recipe split3), or get the clips (`unlabeled datasets where jhmdb`)",
+            )
+        return recipe.prepare(role, _tested(data, recipe.splits))
+
+    def run_unit(self, unit: str, data: Survey, role: Path, recipe: GivenJoints, rng: Rng, keep: str) -> Outcome:
+        """Right and counted pairs of the test clips of one action.
+
+        Raises
+        ------
+        BadData : names every result file that is missing or cannot be scored.
+        """
+        faults = Faults(role)
+        items = []
+        for clip in _tested(data, recipe.splits):
+            if clip.action != unit:
+                continue
+            place = role / clip.action / clip.id
+            try:
+                place = recipe.joints(role, clip)
+                predicted = joints.read_predictions(place)
+            except BadData as fault:
+                faults.add(place, fault.what)
+                continue
+            truth = joints.read(clip.joints)
+            short = truth.shape[2] - predicted.shape[2]
+            if short > 0:
+                faults.add(place, f"has {short} frame{'s' if short > 1 else ''} fewer than are annotated")
+                continue
+            items.append(_item(clip, predicted, truth, recipe))
+        faults.refuse(f"give (2, {len(pck.JOINTS)}, frames) for every test clip, -1, -1 where a joint is lost")
+        return Outcome(len(items), dict(zip(NAMES, _means(_by_split(items, recipe)), strict=True)), tuple(items))
+
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: GivenJoints) -> Scores:
+        """PCK over all clips; intervals from bootstraps over whole clips.
+
+        Raises
+        ------
+        BadData : no pair of a joint and a frame counts.
+        """
+        items = [item for outcome in outcomes.values() for item in outcome.items]
+        splits = _by_split(items, recipe)
+        means = _means(splits)
+        metrics = {}
+        for k, (name, mean) in enumerate(zip(NAMES, means, strict=True)):
+            if mean is None:
+                raise BadData(
+                    "every joint is lost in every scored frame", "give the joints of the frames after the first"
+                )
+            ends = interval([_columns(item, item["hits"][k], recipe) for item in items], [i["counts"] for i in items])
+            metrics[name] = Score(mean, len(items), ends, "bootstrap 95 %, whole clips" if ends else "")
+        strict = dict(zip(NAMES, _means(_by_split(items, recipe, strict=True)), strict=True))
+        lost = _lost(splits)
+        breakdown = {
+            "lost": lost,
+            "pck_strict": strict,
+            "splits": {f"split {k}": dict(zip(NAMES, part.mean, strict=True)) for k, part in splits.items()},
+            "joints": {joint: _of_joint(splits, j) for j, joint in enumerate(pck.JOINTS)},
+            "actions": {unit: {"clips": outcome.n, **outcome.values} for unit, outcome in outcomes.items()},
+        }
+        return Scores(metrics, breakdown, _notes(items, lost, strict, recipe), _without_value(splits))
+
+
+# ---------------------------------------------------------------- clips
+
+
+def _tested(data: Survey, splits: Iterable[int]) -> list[PoseClip]:
+    """Test clips of any of the splits."""
+    wanted = tuple(splits)
+    return [clip for clip in data.items if any(clip.sides[split - 1] == "test" for split in wanted)]
+
+
+def _files(folder: Path, clip: PoseClip) -> list[Path]:
+    """Files of a clip, in the folder of its action or in none; its name may hold dots and brackets."""
+    places = (folder / clip.action, folder)
+    return [file for place in places for ending in ENDINGS if (file := place / f"{clip.id}{ending}").is_file()]
+
+
+def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: GivenJoints) -> dict[str, Any]:
+    """What a clip adds to the sums, as the record holds it.
+
+    `hits` (thresholds x joints), `pairs` and `lost` (joints) as `pck.Counts`, `strict` the hits with lost joints wrong;
+    `sums` and `counts` are the hits at the first threshold and the pairs, 15 columns for each split of the recipe.
+    """
+    counts = pck.clip_counts(predicted, truth, pck.THRESHOLDS, recipe.normaliser, recipe.lost)
+    strict = pck.clip_counts(predicted, truth, pck.THRESHOLDS, recipe.normaliser, "wrong")
+    item = {
+        "id": clip.id,
+        "splits": [split for split in recipe.splits if clip.sides[split - 1] == "test"],
+        "hits": counts.right.tolist(),
+        "pairs": counts.pairs.tolist(),
+        "lost": counts.lost.tolist(),
+        "strict": strict.right.tolist(),
+        "frames": counts.frames,
+    }
+    columns = {"sums": _columns(item, item["hits"][0], recipe), "counts": _columns(item, item["pairs"], recipe)}
+    return {**item, **columns}
+
+
+def _columns(item: Mapping[str, Any], values: Sequence[int], recipe: GivenJoints) -> list[int]:
+    """Values of the joints beside each other for each split of the recipe, 0 where the clip is not tested."""
+    return [value if split in item["splits"] else 0 for split in recipe.splits for value in values]
+
+
+# ---------------------------------------------------------------- sums
+
+
+def _by_split(items: Iterable[Mapping[str, Any]], recipe: GivenJoints, strict: bool = False) -> dict[int, pck.Pck]:
+    """PCK over the items of each split that has any."""
+    parts: dict[int, list[pck.Counts]] = {split: [] for split in recipe.splits}
+    for item in items:
+        pairs = [item["frames"]] * len(pck.JOINTS) if strict else item["pairs"]
+        hits = item["strict"] if strict else item["hits"]
+        counts = pck.Counts(np.array(hits), np.array(pairs), np.array(item["lost"]), item["frames"])
+        for split in item["splits"]:
+            parts[split].append(counts)
+    return {split: pck.pck(clips) for split, clips in parts.items() if clips}
+
+
+def _mean(shares: Iterable[float | None]) -> float | None:
+    there = [share for share in shares if share is not None]
+    return float(np.mean(there)) if there else None
+
+
+def _means(splits: Mapping[int, pck.Pck]) -> list[float | None]:
+    """PCK at each threshold, the mean over the joints of all splits that have a share.
+
+    That is the plain mean of the splits' PCK, but where a joint has no share in one of them: there it stays the
+    number that resampled `sums` and `counts` give.
+    """
+    return [_mean(share for part in splits.values() for share in part.per_joint[k]) for k in range(len(NAMES))]
+
+
+def _lost(splits: Mapping[int, pck.Pck]) -> float | None:
+    return _mean(part.lost for part in splits.values())
+
+
+def _of_joint(splits: Mapping[int, pck.Pck], joint: int) -> dict[str, float | None]:
+    return {name: _mean(part.per_joint[k][joint] for part in splits.values()) for k, name in enumerate(NAMES)}
+
+
+def _without_value(splits: Mapping[int, pck.Pck]) -> tuple[str, ...]:
+    """Joints that the mean leaves out."""
+    told = []
+    for split, part in splits.items():
+        names = [joint for joint, share in zip(pck.JOINTS, part.per_joint[0], strict=True) if share is None]
+        if names:
+            told.append(f"split {split}: {name_several(names, 15)} lost in every scored frame, left out of the mean")
+    return tuple(told)
+
+
+def _notes(
+    items: Iterable[Mapping[str, Any]], lost: float | None, strict: Mapping[str, float | None], recipe: GivenJoints
+) -> tuple[str, ...]:
+    """What a reader of the number must know besides."""
+    notes = []
+    if lost and recipe.lost == "leave out":
+        values = ", ".join(f"{name} {100 * value:.1f}" for name, value in strict.items() if value is not None)
+        notes.append(f"{100 * lost:.1f} % of all pairs have a lost joint and are left out; with them wrong: {values}")
+    elif lost:
+        notes.append(f"{100 * lost:.1f} % of all pairs have a lost joint and are wrong")
+    single = [item["id"] for item in items if not item["frames"]]
+    if single:
+        notes.append(f"{len(single)} clips of one frame give no pairs: {name_several(single, 3)}")
+    return tuple(notes)
+
+
+BENCHMARK = Jhmdb()

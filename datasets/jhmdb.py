@@ -1,0 +1,404 @@
+"""JHMDB: 928 short clips of 21 actions with 15 joints in every frame, and three splits (Jhuang et al. 2013).
+
+    joint_positions/CLASS/CLIP/joint_positions.mat    15 joints in every frame
+    Rename_Images/CLASS/CLIP/00001.png ...            the frames; joints can be scored without them
+    splits/CLASS_test_splitK.txt                      a line `CLIP.avi 1` (train) or `CLIP.avi 2` (test)
+    splitlists/JHMDB_{train,test}K.txt                the same as released with P-CNN: a line `CLIP CLASSNUMBER`
+
+Clips have as many frames as are annotated: headers of the compressed videos count more than can be decoded. Names of
+clips hold `!`, `(`, `)`, `+` and `@`: folders are listed, never matched by a pattern.
+
+Source: H. Jhuang, J. Gall, S. Zuffi, C. Schmid, M. J. Black, Towards Understanding Action Recognition, ICCV 2013;
+numbers of clips counted in the lists of P-CNN (G. Chéron, I. Laptev, C. Schmid, ICCV 2015).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from unlabeled.contracts import Label, Memo, PoseClip, Problem, Survey
+from unlabeled.datasets import _folders
+from unlabeled.datasets.decode import joints
+from unlabeled.datasets.world import manifest
+from unlabeled.errors import BadData, name_several
+
+JOINTS = "joint_positions"
+IMAGES = "Rename_Images"
+SPLITS = (1, 2, 3)
+LIST = re.compile(r"splits/.+_test_split[123]\.txt|splitlists/JHMDB_(train|test)[123]\.txt")
+SIDES = {"1": "train", "2": "test"}
+"""What the numbers in the lists of a class mean."""
+
+CLASSES = (
+    "brush_hair", "catch", "clap", "climb_stairs", "golf", "jump", "kick_ball", "pick", "pour", "pullup", "push",
+    "run", "shoot_ball", "shoot_bow", "shoot_gun", "sit", "stand", "swing_baseball", "throw", "walk", "wave",
+)  # fmt: skip
+"""Class number 1 is the first."""
+
+OFFICIAL = {
+    "clips": 928,
+    "classes": 21,
+    "split 1 train": 660,
+    "split 1 test": 268,
+    "split 2 train": 658,
+    "split 2 test": 270,
+    "split 3 train": 663,
+    "split 3 test": 265,
+}
+SIZE = (320, 240)
+
+
+class _Entry(NamedTuple):
+    """A line of a list."""
+
+    clip: str
+    action: str
+    side: str
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What all lists say: the action of each clip, its side in each split, and the bytes of the files."""
+
+    actions: Mapping[str, str]
+    sides: Mapping[str, tuple[str, ...]]
+    forms: tuple[str, ...]
+    files: tuple[bytes, ...]
+    problems: tuple[Problem, ...]
+
+    def of(self, clip: str) -> tuple[str, ...]:
+        """The side of a clip in each split, nothing where no list names it."""
+        return self.sides.get(clip, ("",) * len(SPLITS))
+
+    def clips(self, split: int, side: str) -> list[str]:
+        """The clips on one side of a split."""
+        return [clip for clip, sides in self.sides.items() if sides[split - 1] == side]
+
+
+class Jhmdb:
+    """Reader of the official layout, pictures and videos not needed."""
+
+    id = "jhmdb"
+    modality = "video"
+    world = ""
+    where = (
+        "JHMDB: joint_positions.zip, splits.zip and, where pictures are wanted, Rename_Images.tar.gz of\n"
+        "jhmdb.is.tue.mpg.de. Accepted below --data as `JHMDB`, or as --data itself:\n"
+        "`joint_positions/CLASS/CLIP/joint_positions.mat`, `splits/CLASS_test_split1.txt` (or the lists of P-CNN,\n"
+        "`splitlists/JHMDB_test1.txt`), `Rename_Images/CLASS/CLIP/00001.png`."
+    )
+
+    def find(self, root: Path) -> Path | None:
+        """The folder that holds `joint_positions`, at or below a data root."""
+        return _folders.find(root, ("JHMDB", "jhmdb"), lambda folder: (folder / JOINTS).is_dir())
+
+    def survey(self, folder: Path, limit: int | None = None, memo: Memo = _folders.look) -> Survey:
+        """All clips that have joints; every joint file is decoded once, of the pictures the first of a clip is opened.
+
+        Raises
+        ------
+        BadData : links that leave the folder, or a list that is no text. All else that is wrong is a problem.
+        """
+        world = manifest.read(folder)
+        lists = _read_lists(folder)
+        items: list[PoseClip] = []
+        problems, parts = list(lists.problems), []
+        clips = _clips(folder)
+        for action, name in clips:
+            item, wrong, sizes = _examine(folder, action, name, lists.of(name), memo)
+            problems += wrong
+            parts += sizes
+            if item is not None:
+                items.append(item)
+        problems += [*_misplaced(clips, lists), *_missing(items, lists)]
+        told = _folders.printable(problems)
+        found = _found(items)
+        label = _label(items, found, lists, told)
+        if world is not None:
+            label = Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
+        kept = items if limit is None else _first(items, limit)
+        if limit is not None and label.kinds != ("broken",):
+            kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
+            text = f"{label.text}; subset: first {limit} clips of a class and side ({len(kept)} clips)"
+            label = Label((*kinds, "subset"), text)
+        return Survey(
+            dataset=self.id,
+            folder=folder,
+            layout=" + ".join(lists.forms) or "no lists",
+            items=tuple(kept),
+            classes=tuple(sorted({item.action for item in items})),
+            problems=told,
+            expected=OFFICIAL if world is None else {},
+            found=found,
+            label=label,
+            fingerprint=_folders.fingerprint(parts, told, lists.files, ""),
+        )
+
+    def blank(self) -> Survey:
+        """The official classes and counts with no clip behind them."""
+        return Survey(self.id, Path(), "none", (), CLASSES, (), OFFICIAL, OFFICIAL, Label(("subset",), "no data"), "")
+
+
+# ---------------------------------------------------------------- lists
+
+
+def _read_lists(folder: Path) -> _Lists:
+    """The lists of all splits, of either form."""
+    files = _list_files(folder)
+    actions: dict[str, str] = {}
+    sides: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    for split in SPLITS:
+        entries, wrong = _split(files, split)
+        problems += wrong
+        for clip, action, side in entries:
+            place = sides.setdefault(clip, [""] * len(SPLITS))
+            if actions.setdefault(clip, action) != action:
+                problems.append(Problem("clip of two classes", clip, f"listed in {actions[clip]} and in {action}"))
+            elif place[split - 1] == side:
+                problems.append(Problem("listed twice", clip, f"in {side} of split {split}", fatal=False))
+            elif place[split - 1]:
+                problems.append(Problem("clip on both sides", clip, f"in train and in test of split {split}"))
+            place[split - 1] = side
+    if not actions:
+        problems.append(Problem("no lists", folder.name, "splits and splitlists name no clip"))
+    forms = tuple(dict.fromkeys(name.partition("/")[0] for name in files))
+    return _Lists(
+        actions, {clip: tuple(place) for clip, place in sides.items()}, forms, tuple(files.values()), tuple(problems)
+    )
+
+
+def _list_files(folder: Path) -> dict[str, bytes]:
+    """The content of every list by its name below the folder."""
+    found = {}
+    for place in (folder / "splits", folder / "splitlists"):
+        for file in sorted(place.iterdir()) if place.is_dir() else ():
+            name = f"{place.name}/{file.name}"
+            _folders.refuse_leaving(folder, [file])
+            if LIST.fullmatch(name) and file.is_file():
+                found[name] = file.read_bytes()
+    return found
+
+
+def _split(files: Mapping[str, bytes], split: int) -> tuple[list[_Entry], list[Problem]]:
+    """The lists of the classes, and those of P-CNN for classes without one; where both are there they must agree."""
+    ours, wrong = _class_lists(files, split)
+    pcnn, wrong_pcnn = _pcnn_lists(files, split)
+    problems = [*wrong, *wrong_pcnn]
+    if not ours and not pcnn:
+        problems.append(Problem("no list", f"split {split}", "neither splits nor splitlists has it", fatal=False))
+    named = {entry.action for entry in ours}
+    differ = sorted({entry.clip for entry in {*ours} ^ {entry for entry in pcnn if entry.action in named}})
+    if pcnn and differ:
+        text = f"splits and splitlists differ in {len(differ)} clips: {name_several(differ, 4)}"
+        problems.append(Problem("lists disagree", f"split {split}", text))
+    return [*ours, *(entry for entry in pcnn if entry.action not in named)], problems
+
+
+def _class_lists(files: Mapping[str, bytes], split: int) -> tuple[list[_Entry], list[Problem]]:
+    """The official form: a file a class."""
+    entries, problems, ending = [], [], f"_test_split{split}.txt"
+    for name in files:
+        if name.startswith("splits/") and name.endswith(ending):
+            action = name.removeprefix("splits/").removesuffix(ending)
+            for number, clip, last in _rows(name, files[name]):
+                if last in SIDES:
+                    entries.append(_Entry(clip.removesuffix(".avi"), action, SIDES[last]))
+                else:
+                    problems.append(Problem("odd line", f"{name}:{number}", "not a clip and 1 or 2"))
+    return entries, problems
+
+
+def _pcnn_lists(files: Mapping[str, bytes], split: int) -> tuple[list[_Entry], list[Problem]]:
+    """The form of P-CNN: a file a side."""
+    entries, problems = [], []
+    numbers = {str(k): action for k, action in enumerate(CLASSES, 1)}
+    for side in SIDES.values():
+        name = f"splitlists/JHMDB_{side}{split}.txt"
+        for number, clip, last in _rows(name, files.get(name, b"")):
+            if last in numbers:
+                entries.append(_Entry(clip, numbers[last], side))
+            else:
+                text = f"not a clip and the number of a class, 1 to {len(CLASSES)}"
+                problems.append(Problem("odd line", f"{name}:{number}", text))
+    return entries, problems
+
+
+def _rows(name: str, content: bytes) -> list[tuple[int, str, str]]:
+    """Line number, clip and last word of each line that is not empty."""
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError as fault:
+        raise BadData(f"{name} is no text", "get the list of the release") from fault
+    parts = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    return [(number, " ".join(words[:-1]), words[-1]) for number, words in parts]
+
+
+# ---------------------------------------------------------------- clips
+
+
+def look_at(file: Path) -> dict[str, Any]:
+    """Number of annotated frames and hash of a joint file."""
+    return {"frames": joints.read(file).shape[2], "sha256": _folders.sha256(file)}
+
+
+def size_of(file: Path) -> dict[str, Any]:
+    """Width and height of a picture in pixels; only its header is read.
+
+    Raises
+    ------
+    BadData : it is no picture.
+    """
+    try:
+        with Image.open(file) as image:
+            return {"width": image.width, "height": image.height}
+    except (OSError, SyntaxError, ValueError) as fault:
+        raise BadData("it is no picture that can be read", "copy the file again") from fault
+
+
+def _clips(folder: Path) -> list[tuple[str, str]]:
+    """Class and name of every clip that has a folder of joints or of pictures."""
+    found = set()
+    for tree in (folder / JOINTS, folder / IMAGES):
+        actions = _inside(tree)
+        _folders.refuse_leaving(folder, [tree, *actions])
+        found |= {(action.name, clip.name) for action in actions for clip in _inside(action)}
+    return sorted(found)
+
+
+def _inside(place: Path) -> list[Path]:
+    """The folders in a folder, hidden ones left out."""
+    if not place.is_dir():
+        return []
+    return [path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _examine(
+    folder: Path, action: str, name: str, sides: tuple[str, ...], memo: Memo
+) -> tuple[PoseClip | None, list[Problem], list[str]]:
+    """A clip, or nothing where it cannot be used; what is wrong with it; its lines of the fingerprint."""
+    clip = f"{action}/{name}"
+    file = folder / JOINTS / action / name / "joint_positions.mat"
+    _folders.refuse_leaving(folder, [file])
+    if not file.is_file():
+        return None, [Problem("no joints", clip, f"{JOINTS} has no file of it: it is not scored", fatal=False)], []
+    try:
+        facts = memo(file, look_at)
+    except BadData as fault:
+        return None, [Problem("unreadable joints", clip, fault.what.removeprefix(f"{file} "))], []
+    pictures, problems = _pictures(folder, clip, facts["frames"])
+    width, height = SIZE
+    if pictures:
+        try:
+            size = memo(pictures[0], size_of)
+            width, height = size["width"], size["height"]
+        except BadData as fault:
+            problems.append(Problem("unreadable picture", f"{clip}/{pictures[0].name}", fault.what))
+    parts = [f"{clip} {facts['sha256']}", *(f"{clip}/{path.name} {path.stat().st_size}" for path in pictures)]
+    return PoseClip(name, action, file, pictures, width, height, sides), problems, parts
+
+
+def _pictures(folder: Path, clip: str, frames: int) -> tuple[tuple[Path, ...], list[Problem]]:
+    """A picture for every annotated frame, none unless all are there."""
+    place = folder / IMAGES / clip
+    if not place.is_dir():
+        return (), [Problem("no pictures", clip, "joints can be scored without", fatal=False)]
+    there = {path.name for path in place.iterdir() if path.suffix == ".png"}
+    wanted = [f"{k:05d}.png" for k in range(1, frames + 1)]
+    files = tuple(place / name for name in wanted)
+    _folders.refuse_leaving(folder, (file for file in files if file.name in there))
+    lacking = [file.name for file in files if not file.is_file()]
+    if lacking:
+        text = f"no picture of {len(lacking)} of {frames} annotated frames ({name_several(lacking, 3)}): none is used"
+        return (), [Problem("missing pictures", clip, text, fatal=False)]
+    more = sorted(there - {*wanted})
+    text = f"{len(more)} pictures beside the {frames} annotated frames: they are left alone"
+    return files, [Problem("more pictures", clip, text, fatal=False)] if more else []
+
+
+def _misplaced(clips: Sequence[tuple[str, str]], lists: _Lists) -> list[Problem]:
+    """Names that two classes have, clips in another class than the lists say, clips that no list names."""
+    places = defaultdict(list)
+    for action, name in clips:
+        places[name].append(action)
+    problems = [
+        Problem("clip of two classes", name, f"there are folders of it in {' and '.join(actions)}")
+        for name, actions in places.items()
+        if len(actions) > 1
+    ]
+    for action, name in clips:
+        listed = lists.actions.get(name, "")
+        if not listed and lists.actions:
+            problems.append(Problem("in no list", f"{action}/{name}", "it is not scored", fatal=False))
+        elif listed not in ("", *places[name]):
+            problems.append(Problem("another class", f"{action}/{name}", f"the lists have it in {listed}"))
+    return problems
+
+
+def _missing(items: Iterable[PoseClip], lists: _Lists) -> list[Problem]:
+    """One problem a split whose test clips are not all there."""
+    there, problems = {item.id for item in items}, []
+    for split in SPLITS:
+        listed = lists.clips(split, "test")
+        lacking = [clip for clip in listed if clip not in there]
+        if lacking:
+            text = f"no joints of {len(lacking)} of {len(listed)}: {name_several(lacking, 2)}"
+            problems.append(Problem("missing clips", f"split {split} test", text, fatal=False))
+    return problems
+
+
+# ---------------------------------------------------------------- label
+
+
+def _found(items: Iterable[PoseClip]) -> dict[str, int]:
+    """The counts of what is there and listed, named as the official ones."""
+    listed = [item for item in items if any(item.sides)]
+    cells = Counter(f"split {k} {side}" for item in listed for k, side in enumerate(item.sides, 1) if side)
+    counts = {"clips": len(listed), "classes": len({item.action for item in listed})}
+    return {name: counts.get(name, cells[name]) for name in OFFICIAL}
+
+
+def _label(items: Sequence[PoseClip], found: Mapping[str, int], lists: _Lists, problems: Iterable[Problem]) -> Label:
+    """Official are all clips of lists with the official counts, in frames of the official size."""
+    if any(problem.fatal for problem in problems):
+        return Label(("broken",), "broken")
+    altered = []
+    if set(lists.actions.values()) - set(CLASSES):
+        altered.append("other classes")
+    for split in SPLITS:
+        for side in SIDES.values():
+            n, official = len(lists.clips(split, side)), OFFICIAL[f"split {split} {side}"]
+            if n and n != official:
+                altered.append(f"a {side} list of split {split} with {n} clips, not {official}")
+    sizes = sorted({(item.width, item.height) for item in items} - {SIZE})
+    if sizes:
+        altered.append(f"frames of {name_several([f'{w} x {h}' for w, h in sizes], 3)}, not {SIZE[0]} x {SIZE[1]}")
+    short = ""
+    if any(found[name] < official for name, official in OFFICIAL.items()):
+        tests = [f"{found[f'split {k} test']} of {OFFICIAL[f'split {k} test']} of split {k}" for k in SPLITS]
+        short = f"subset: {found['clips']} of {OFFICIAL['clips']} clips (test clips: {', '.join(tests)})"
+    text = "; ".join([*([f"altered: {', '.join(altered)}"] if altered else []), *([short] if short else [])])
+    kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
+    return Label(kinds, text) if kinds else Label(("official",), "official (lists and counts)")
+
+
+def _first(items: Sequence[PoseClip], limit: int) -> list[PoseClip]:
+    """Clips that are among the first of their class on their side of any split."""
+    seen: Counter[tuple[str, int, str]] = Counter()
+    kept = []
+    for item in items:
+        places = [(item.action, split, side) for split, side in enumerate(item.sides, 1)]
+        if any(seen[place] < limit for place in places):
+            kept.append(item)
+        seen.update(places)
+    return kept
+
+
+DATASET = Jhmdb()
