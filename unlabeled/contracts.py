@@ -60,6 +60,34 @@ class SoundItem:
 
 
 @dataclass(frozen=True)
+class VideoItem:
+    """One video: a file, or a folder of frames.
+
+    target : class number, -1 where there is no class
+    group  : the recording that clips may share; all clips of a group are on one side of every split
+    sides  : `train`, `test` or nothing for each official split
+    sound  : the file with the sound where the video has none inside
+    """
+
+    id: str
+    path: Path
+    target: int = -1
+    group: str = ""
+    sides: tuple[str, ...] = ()
+    sound: Path | None = None
+
+
+@dataclass(frozen=True)
+class ImageItem:
+    """One picture of a labelled folder; `side` is `train` or `val`."""
+
+    id: str
+    path: Path
+    target: int
+    side: str
+
+
+@dataclass(frozen=True)
 class MaskSequence:
     """One video with object masks.
 
@@ -128,7 +156,8 @@ class Mixture:
 class Survey:
     """Everything a reader found in one folder, before anything is decoded for a run.
 
-    `items` are of the one kind that the data set has: SoundItem, MaskSequence, PoseClip, BoxedImage, Mixture.
+    `items` are of the one kind that the data set has: SoundItem, VideoItem, ImageItem, MaskSequence, PoseClip,
+    BoxedImage, Mixture.
     """
 
     dataset: str
