@@ -103,6 +103,7 @@ BENCHES = {
     "logmel": "sound",
     "voc": "detections",
     "bss": "separation",
+    "davis": "masks",
 }
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""
 

@@ -293,22 +293,23 @@ def _compare(predicted: np.ndarray, truth: np.ndarray, proposals: int, objects: 
     pair = np.multiply(truth[box], base, dtype=np.uint8 if base * (objects + 1) <= 256 else np.uint16)
     pair += predicted[box]
     flat, (height, width) = pair.ravel(), pair.shape
-    differs = np.zeros(pair.shape, dtype=bool)
+    differs = np.zeros(pair.shape, dtype=bool)  # from the next pixel, which for the last of a row is in the next row
     np.not_equal(flat[1:], flat[:-1], out=differs.ravel()[:-1])
-
-    starts = np.append(0, np.flatnonzero(differs) + 1)
-    lengths = np.diff(starts, append=flat.size)
-    pixels = np.bincount(flat[starts], weights=lengths, minlength=base * (objects + 1)).reshape(-1, base)
-
-    differs[:, -1] = False
     near = differs.copy()
     near[:-1] |= pair[1:] != pair[:-1]
     # Equal to the pixel below, the pixel right below differs just where the row below has a step.
     near[:-1] |= differs[1:]
-    y, x = np.divmod(np.flatnonzero(near), width)
+    points = np.flatnonzero(near)
+
+    starts = np.append(0, points[differs.ravel()[points]] + 1)
+    lengths = np.diff(starts, append=flat.size)
+    pixels = np.bincount(flat[starts], weights=lengths, minlength=base * (objects + 1)).reshape(-1, base)
+
+    y, x = np.divmod(points, width)
     # An edge pixel repeated beyond the image gives the rules of the last row and column: no boundary there.
-    below, right = np.minimum(y + 1, height - 1), np.minimum(x + 1, width - 1)
-    true, ours = np.divmod(np.stack([pair[y, x], pair[y, right], pair[below, x], pair[below, right]]), base)
+    right, below = (x < width - 1).astype(np.intp), (y < height - 1) * width
+    corners = [flat[points], flat[points + right], flat[points + below], flat[points + below + right]]
+    true, ours = (table[corners] for table in np.divmod(np.arange(base * (objects + 1), dtype=flat.dtype), base))
     return _Frame(pixels, _boundaries(ours, y, x, proposals), _boundaries(true, y, x, objects))
 
 
@@ -324,12 +325,12 @@ def _box(index: np.ndarray) -> tuple[slice, slice]:
 
 
 def _boundaries(corners: np.ndarray, y: np.ndarray, x: np.ndarray, objects: int) -> list[_Points]:
-    """For each object the points where it fills some, but not all, of the four pixels."""
+    """For each object the points that differ from one of the three pixels `corners[1:]`."""
     found = []
     for k in range(1, objects + 1):
-        inside = corners == k
-        some = inside.any(0) & ~inside.all(0)
-        found.append(_Points(y[some], x[some]))
+        pixel, right, below, across = corners == k
+        differs = (pixel ^ right) | (pixel ^ below) | (pixel ^ across)
+        found.append(_Points(y[differs], x[differs]))
     return found
 
 
@@ -370,20 +371,25 @@ def _matches(a: _Points, b: _Points, radius: int) -> tuple[int, int]:
         pictures.append(int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little"))
     first, second = pictures
     return (
-        (first & _dilated(second, radius, stride)).bit_count(),
-        (second & _dilated(first, radius, stride)).bit_count(),
+        (_dilated(second, radius, stride) >> radius * (stride + 1) & first).bit_count(),
+        (_dilated(first, radius, stride) >> radius * (stride + 1) & second).bit_count(),
     )
 
 
 def _dilated(picture: int, radius: int, stride: int) -> int:
-    """The picture with a disc `dy^2 + dx^2 <= radius^2` around each of its points."""
-    rows = [picture]  # rows[w]: each point widened by w pixels to either side
-    for w in range(1, radius + 1):
-        rows.append(rows[-1] | picture << w | picture >> w)
-    dilated = rows[radius]
-    for dy in range(1, radius + 1):
-        widened = rows[isqrt(radius * radius - dy * dy)]
-        dilated |= widened << dy * stride | widened >> dy * stride
+    """The picture with a disc `dy^2 + dx^2 <= radius^2` at each of its points, all moved by the radius down and right.
+
+    From the ends of the disc to its middle the rows only get wider, and each is made of the one before.
+    """
+    dilated, rows, width = 0, picture, 1
+    for dy in range(radius, -1, -1):
+        half = isqrt(radius * radius - dy * dy)
+        while width < 2 * half + 1:
+            step = min(width, 2 * half + 1 - width)
+            rows |= rows << step
+            width += step
+        at = (radius - dy) * stride + radius - half
+        dilated |= rows << at | rows << at + 2 * dy * stride
     return dilated
 
 

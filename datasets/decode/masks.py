@@ -82,7 +82,11 @@ def read(path: Path) -> np.ndarray:
         raise BadData(f"{path} is grey of {bits} bits, not an index mask", _SAVE_AS)
     if width * height > MOST_PIXELS:
         raise BadData(f"{path} claims {width} x {height} pixels, at most {MOST_PIXELS} are read", _AGAIN)
-    _check_chunks(data, path)
+    packed = _packed_pixels(data, path)
+    if (colour, bits, data[28]) == (3, 8, 0):
+        index = _unfiltered(packed, width, height, path)
+        if index is not None:
+            return index
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
             index = np.asarray(picture)
@@ -114,9 +118,12 @@ def _first_chunk(start: bytes, path: Path) -> tuple[int, int, int, int]:
     return width, height, bits, colour
 
 
-def _check_chunks(data: bytes, path: Path) -> None:
-    """Refuse a file that is cut off, damaged or an animation; decoders compare few of the checksums."""
-    at = 8
+def _packed_pixels(data: bytes, path: Path) -> bytes:
+    """The compressed pixels; a file that is cut off, damaged or an animation is refused.
+
+    Decoders compare few of the checksums.
+    """
+    packed, at = [], 8
     while at + 12 <= len(data):
         length, kind = _number(data[at : at + 4]), data[at + 4 : at + 8]
         end = at + 12 + length
@@ -126,10 +133,28 @@ def _check_chunks(data: bytes, path: Path) -> None:
             raise BadData(f"{path} is damaged: its {kind!r} chunk at byte {at} has a wrong checksum", _AGAIN)
         if kind == b"acTL":
             raise BadData(f"{path} is an animation, not an index mask", "save one PNG for each frame")
+        if kind == b"IDAT":
+            packed.append(data[at + 8 : end - 4])
         if kind == b"IEND":
-            return
+            return b"".join(packed)
         at = end
     raise BadData(f"{path} is cut off: it has {len(data)} bytes and no end chunk", _AGAIN)
+
+
+def _unfiltered(packed: bytes, width: int, height: int, path: Path) -> np.ndarray | None:
+    """Indices of 8 bits whose rows are stored as they are, which is how palette pictures are; None if one is filtered.
+
+    Decoding is most of the time that scoring masks takes, and this is a quarter faster than the general decoder, which
+    moreover fills up missing rows with background.
+    """
+    try:
+        rows = zlib.decompressobj().decompress(packed, height * (width + 1))
+    except zlib.error as fault:
+        raise BadData(f"{path} cannot be decoded: {fault}", _AGAIN) from fault
+    if len(rows) < height * (width + 1):
+        raise BadData(f"{path} is torn: {len(rows)} of {height * (width + 1)} bytes could be decoded", _AGAIN)
+    filters_and_indices = np.frombuffer(rows, dtype=np.uint8).reshape(height, width + 1)
+    return None if filters_and_indices[:, 0].any() else filters_and_indices[:, 1:]
 
 
 def _number(four: bytes) -> int:

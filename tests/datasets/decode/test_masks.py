@@ -29,13 +29,13 @@ def saved(path, picture, **form):
     return path
 
 
-def png(kind, bits, rows, width, height, extra=b""):
+def png(kind, bits, rows, width, height, extra=b"", interlaced=0):
     """A PNG built by hand around the given raw rows."""
 
     def chunk(name, body):
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced)
     palette = chunk(b"PLTE", bytes(768)) if kind == 3 else b""
     body = chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + palette + body + chunk(b"IEND", b"")
@@ -108,9 +108,17 @@ def test_transparency_and_filtered_rows(tmp_path):
     smooth = np.add.outer(np.arange(60), np.arange(80)).astype(np.uint8)
     filtered = saved(tmp_path / "a.png", Image.fromarray(smooth))  # Pillow filters the rows of grey pictures
     np.testing.assert_array_equal(masks.read(filtered), smooth)
+    (tmp_path / "c.png").write_bytes(png(3, 8, b"\0\1\2\2\1\1", 2, 2))  # the second row as difference from the first
+    np.testing.assert_array_equal(masks.read(tmp_path / "c.png"), [[1, 2], [2, 3]])
     picture = Image.fromarray(INDEX)
     picture.putpalette(masks.PALETTE.tobytes())
     np.testing.assert_array_equal(masks.read(saved(tmp_path / "b.png", picture, transparency=0)), INDEX)
+
+
+def test_interlaced(tmp_path):
+    """Four passes are empty in a picture of 2 x 2: its corner, then what is right of it, then the row below."""
+    (tmp_path / "a.png").write_bytes(png(3, 8, b"\0\1\0\2\0\3\4", 2, 2, interlaced=1))
+    np.testing.assert_array_equal(masks.read(tmp_path / "a.png"), [[1, 2], [3, 4]])
 
 
 def test_a_palette_png_of_the_official_layout(real_data):
@@ -178,6 +186,9 @@ def test_every_cut_and_every_changed_byte_is_noticed(tmp_path):
     [
         (png(0, 8, b"\x09ab\x09cd", 2, 2), "cannot be decoded"),
         (png(0, 8, b"", 2, 2), "cannot be decoded"),
+        (png(3, 8, b"\0ab", 2, 2), "is torn: 3 of 6 bytes"),
+        (png(3, 8, b"\0ab\0cd", 2, 2).replace(b"IDATx\x9c", b"IDATx\x9d"), "wrong checksum"),
+        (png(3, 8, b"\x09ab\x09cd", 2, 2), "cannot be decoded"),
         (png(0, 3, b"\0a", 2, 1), "cannot be decoded"),
         (png(0, 8, b"\0a", 0, 1), "impossible header"),
         (png(5, 8, b"\0a", 1, 1), "impossible header"),
