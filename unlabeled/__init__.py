@@ -3,13 +3,13 @@
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["evaluate", "results"]
+__all__ = ["GivenResults", "evaluate", "results"]
 
 
 def __getattr__(name: str) -> Any:
     # Loaded on first use: `import unlabeled` stays light.
     if name in __all__:
-        from unlabeled import run
+        from unlabeled import given, run
 
-        return getattr(run, name)
+        return getattr(given if name == "GivenResults" else run, name)
     raise AttributeError(f"module 'unlabeled' has no attribute {name!r}")
