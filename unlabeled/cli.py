@@ -279,18 +279,22 @@ def show(
     record, file = found
     screen.show_record(record, pages.verdicts(record), str(file))
     screen.flush()
-    from unlabeled import given
+    _draw(record, file.parent, store, out, data, results)
+
+
+def _draw(record: Record, folder: Path, store: Path, out: Path | None, data: Path | None, results: Path | None) -> None:
+    """Draw what was asked for, and unasked what was made elsewhere: those files are there to be looked at."""
+    from unlabeled import given, screen
     from unlabeled.store import Store
 
     asked = any(place is not None for place in (out, data, results))
-    # A method's pictures wait until they are asked for; results made elsewhere are there to be looked at.
     if not asked and (record.spec["preset"] != given.PRESET or record.status == "failed"):
         return
     from unlabeled.pictures import draw
 
+    out = out or store / "pictures" / record.id
     try:
-        out = out or store / "pictures" / record.id
-        drawn = draw.draw(record, file.parent, Store(store), out, data, results)
+        drawn = draw.draw(record, folder, Store(store), out, data, results)
     except UnlabeledError as fault:
         if asked:
             raise
