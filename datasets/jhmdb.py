@@ -121,7 +121,7 @@ class Jhmdb:
         told = _folders.printable(problems)
         found = _found(items)
         label = _label(items, found, lists, told)
-        if world is not None:
+        if world is not None and label.kinds != ("broken",):
             label = Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
         kept = items if limit is None else _first(items, limit)
         if limit is not None and label.kinds != ("broken",):
@@ -138,7 +138,7 @@ class Jhmdb:
             expected=OFFICIAL if world is None else {},
             found=found,
             label=label,
-            fingerprint=_folders.fingerprint(parts, told, lists.files, ""),
+            fingerprint=_folders.fingerprint(map(_folders.shown, parts), told, lists.files, ""),
         )
 
     def blank(self) -> Survey:
@@ -170,9 +170,8 @@ def _read_lists(folder: Path) -> _Lists:
     if not actions:
         problems.append(Problem("no lists", folder.name, "splits and splitlists name no clip"))
     forms = tuple(dict.fromkeys(name.partition("/")[0] for name in files))
-    return _Lists(
-        actions, {clip: tuple(place) for clip, place in sides.items()}, forms, tuple(files.values()), tuple(problems)
-    )
+    settled = {clip: tuple(place) for clip, place in sides.items()}
+    return _Lists(actions, settled, forms, tuple(files.values()), tuple(problems))
 
 
 def _list_files(folder: Path) -> dict[str, bytes]:
@@ -275,9 +274,8 @@ def _clips(folder: Path) -> list[tuple[str, str]]:
 
 def _inside(place: Path) -> list[Path]:
     """The folders in a folder, hidden ones left out."""
-    if not place.is_dir():
-        return []
-    return [path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    paths = place.iterdir() if place.is_dir() else ()
+    return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
 
 
 def _examine(
@@ -294,15 +292,14 @@ def _examine(
     except BadData as fault:
         return None, [Problem("unreadable joints", clip, fault.what.removeprefix(f"{file} "))], []
     pictures, problems = _pictures(folder, clip, facts["frames"])
-    width, height = SIZE
+    size = {"width": SIZE[0], "height": SIZE[1]}
     if pictures:
         try:
             size = memo(pictures[0], size_of)
-            width, height = size["width"], size["height"]
         except BadData as fault:
             problems.append(Problem("unreadable picture", f"{clip}/{pictures[0].name}", fault.what))
     parts = [f"{clip} {facts['sha256']}", *(f"{clip}/{path.name} {path.stat().st_size}" for path in pictures)]
-    return PoseClip(name, action, file, pictures, width, height, sides), problems, parts
+    return PoseClip(name, action, file, pictures, size["width"], size["height"], sides), problems, parts
 
 
 def _pictures(folder: Path, clip: str, frames: int) -> tuple[tuple[Path, ...], list[Problem]]:
@@ -380,13 +377,12 @@ def _label(items: Sequence[PoseClip], found: Mapping[str, int], lists: _Lists, p
     sizes = sorted({(item.width, item.height) for item in items} - {SIZE})
     if sizes:
         altered.append(f"frames of {name_several([f'{w} x {h}' for w, h in sizes], 3)}, not {SIZE[0]} x {SIZE[1]}")
-    short = ""
-    if any(found[name] < official for name, official in OFFICIAL.items()):
-        tests = [f"{found[f'split {k} test']} of {OFFICIAL[f'split {k} test']} of split {k}" for k in SPLITS]
-        short = f"subset: {found['clips']} of {OFFICIAL['clips']} clips (test clips: {', '.join(tests)})"
-    text = "; ".join([*([f"altered: {', '.join(altered)}"] if altered else []), *([short] if short else [])])
+    short = any(found[name] < official for name, official in OFFICIAL.items())
+    tests = ", ".join(f"{found[f'split {k} test']} of {OFFICIAL[f'split {k} test']} of split {k}" for k in SPLITS)
+    texts = [f"altered: {', '.join(altered)}"] if altered else []
+    texts += [f"subset: {found['clips']} of {OFFICIAL['clips']} clips (test clips: {tests})"] if short else []
     kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
-    return Label(kinds, text) if kinds else Label(("official",), "official (lists and counts)")
+    return Label(kinds, "; ".join(texts)) if kinds else Label(("official",), "official (lists and counts)")
 
 
 def _first(items: Sequence[PoseClip], limit: int) -> list[PoseClip]:
