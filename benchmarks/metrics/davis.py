@@ -15,7 +15,7 @@ of all objects, and the few pixels where an index changes give their boundaries.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from math import ceil, hypot, isqrt
 from typing import NamedTuple
@@ -30,6 +30,10 @@ MOST_PROPOSALS = 20
 """Results that the unsupervised task allows in one sequence."""
 
 VOID = 255
+
+
+Scores = tuple[np.ndarray, np.ndarray]
+"""J and F."""
 
 
 class Statistics(NamedTuple):
@@ -55,7 +59,7 @@ def jaccard(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray | None = 
     ------
     ValueError : shapes that differ or are not `(H, W)`, an empty image, or masks that are not bool.
     """
-    ours, true = _checked(*_masks(predicted, truth), void, 1, 1)
+    ours, true = _checked(_one_object(predicted), _one_object(truth), void, 1, 1)
     either = np.count_nonzero(ours | true)
     return np.count_nonzero(ours & true) / either if either else 1.0
 
@@ -70,7 +74,7 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
     ------
     ValueError : a mask that is not `(H, W)` bool.
     """
-    _masks(mask)
+    _one_object(mask)
     below, right = np.pad(mask, ((0, 1), (0, 0)), "edge")[1:], np.pad(mask, ((0, 0), (0, 1)), "edge")[:, 1:]
     across = np.pad(mask, ((0, 1), (0, 1)), "edge")[1:, 1:]
     return (mask != right) | (mask != below) | (mask != across)
@@ -91,7 +95,7 @@ def boundary_f(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray | None
     ------
     ValueError : as in `jaccard` and `tolerance`.
     """
-    return float(frame_scores(*_masks(predicted, truth), 1, void, bound)[1][0])
+    return float(frame_scores(_one_object(predicted), _one_object(truth), 1, void, bound)[1][0])
 
 
 def tolerance(height: int, width: int, bound: float = BOUND) -> int:
@@ -115,7 +119,7 @@ def tolerance(height: int, width: int, bound: float = BOUND) -> int:
 
 def frame_scores(
     predicted: np.ndarray, truth: np.ndarray, objects: int, void: np.ndarray | None = None, bound: float = BOUND
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Scores:
     """J and F of each object in one frame, float64 `(objects,)` each; object k is at k - 1.
 
     Parameters
@@ -132,7 +136,7 @@ def frame_scores(
     """
     predicted, truth = _checked(predicted, truth, void, objects, objects)
     frame = _compare(predicted, truth, objects, objects)
-    radius = tolerance(*truth.shape, bound)
+    radius = tolerance(truth.shape[0], truth.shape[1], bound)
     f = [_f(ours, true, radius) for ours, true in zip(frame.predicted, frame.truth, strict=True)]
     return np.diagonal(_jaccards(frame.pixels)).copy(), np.array(f)
 
@@ -150,9 +154,7 @@ def count_objects(first_truth: np.ndarray) -> int:
     return int(np.where(first_truth == VOID, 0, first_truth).max())
 
 
-def sequence_scores(
-    predicted: Iterable[np.ndarray], truth: Iterable[np.ndarray], objects: int
-) -> tuple[np.ndarray, np.ndarray]:
+def sequence_scores(predicted: Iterable[np.ndarray], truth: Iterable[np.ndarray], objects: int) -> Scores:
     """J and F of each object in each frame given, float64 `(objects, frames)` each.
 
     One frame is held at a time. The semi-supervised task leaves the first and the last frame out, but counts the
@@ -205,14 +207,14 @@ def statistics(values: np.ndarray) -> Statistics:
 
 def proposal_scores(
     predicted: np.ndarray, truth: np.ndarray, proposals: int, objects: int, void: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Scores:
     """J and F of each result against each object in one frame, float64 `(proposals, objects)` each.
 
     Parameters and errors as in `frame_scores`; predicted indices run to `proposals`.
     """
     predicted, truth = _checked(predicted, truth, void, proposals, objects)
     frame = _compare(predicted, truth, proposals, objects)
-    radius = tolerance(*truth.shape)
+    radius = tolerance(truth.shape[0], truth.shape[1])
     f = [[_f(ours, true, radius) for true in frame.truth] for ours in frame.predicted]
     return _jaccards(frame.pixels), np.array(f)
 
@@ -236,9 +238,7 @@ def assign_proposals(j: np.ndarray, f: np.ndarray) -> np.ndarray:
     return proposals[np.argsort(found)]
 
 
-def unsupervised_scores(
-    predicted: Iterable[np.ndarray], truth: Iterable[np.ndarray], objects: int
-) -> tuple[np.ndarray, np.ndarray]:
+def unsupervised_scores(predicted: Iterable[np.ndarray], truth: Iterable[np.ndarray], objects: int) -> Scores:
     """J and F of each object in each frame after results are assigned to objects, float64 `(objects, frames)` each.
 
     All frames of a sequence count, void pixels do not. Where results are fewer than objects, empty ones fill up.
@@ -258,7 +258,7 @@ def unsupervised_scores(
     return j[chosen], f[chosen]
 
 
-def _one_unsupervised(predicted: np.ndarray, truth: np.ndarray, proposals: int, objects: int) -> tuple:
+def _one_unsupervised(predicted: np.ndarray, truth: np.ndarray, proposals: int, objects: int) -> Scores:
     _index_map(predicted, "the prediction")
     if predicted.max() > MOST_PROPOSALS:
         raise ValueError(f"the prediction holds index {predicted.max()}, at most {MOST_PROPOSALS} results are allowed")
@@ -318,10 +318,13 @@ def _box(index: np.ndarray) -> tuple[slice, slice]:
 
     All of its pixels count for boundaries as they would in the image, and background against background is not asked.
     """
-    rows = np.flatnonzero(index.max(axis=1))
-    rows = slice(max(rows[0] - 1, 0), rows[-1] + 2) if len(rows) else slice(1)
-    columns = np.flatnonzero(index[rows].max(axis=0))
-    return rows, slice(max(columns[0] - 1, 0), columns[-1] + 2) if len(columns) else slice(1)
+    rows = _span(index.max(axis=1))
+    return rows, _span(index[rows].max(axis=0))
+
+
+def _span(used: np.ndarray) -> slice:
+    at = np.flatnonzero(used)
+    return slice(max(int(at[0]) - 1, 0), int(at[-1]) + 2) if len(at) else slice(1)
 
 
 def _boundaries(corners: np.ndarray, y: np.ndarray, x: np.ndarray, objects: int) -> list[_Points]:
@@ -393,7 +396,9 @@ def _dilated(picture: int, radius: int, stride: int) -> int:
     return dilated
 
 
-def _of_frame(t: int, function, predicted: np.ndarray | None, truth: np.ndarray | None, *rest: int) -> tuple:
+def _of_frame(
+    t: int, function: Callable[..., Scores], predicted: np.ndarray | None, truth: np.ndarray | None, *rest: int
+) -> Scores:
     """The function's answer for frame `t` of those given, whose number is put into its error."""
     if predicted is None or truth is None:
         raise ValueError(f"frame {t} of those to score is missing in the {'truth' if truth is None else 'prediction'}")
@@ -429,12 +434,11 @@ def _index_map(index: np.ndarray, name: str) -> None:
         raise ValueError(f"{name} is {index.shape} {index.dtype}, an index map is (H, W) uint8")
 
 
-def _masks(*masks: np.ndarray) -> list[np.ndarray]:
-    """Masks as index maps of one object."""
-    for mask in masks:
-        if mask.ndim != 2 or mask.size == 0 or mask.dtype != bool:
-            raise ValueError(f"a mask is (H, W) bool, not {mask.shape} {mask.dtype}")
-    return [mask.view(np.uint8) for mask in masks]
+def _one_object(mask: np.ndarray) -> np.ndarray:
+    """A mask as index map of one object."""
+    if mask.ndim != 2 or mask.size == 0 or mask.dtype != bool:
+        raise ValueError(f"a mask is (H, W) bool, not {mask.shape} {mask.dtype}")
+    return mask.view(np.uint8)
 
 
 def _size(index: np.ndarray) -> str:
