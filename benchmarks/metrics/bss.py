@@ -266,8 +266,14 @@ def bss_eval(references: Tensor, estimates: Tensor, permutation: bool = False, t
         References(references[part], taps).score(estimates[part], permutation)
         for part in _parts(_waves(references, "references", 3), taps, permutation)
     ]
-    sdr, sir, sar, order, ill_conditioned = (torch.cat([part[k] for part in parts]) for k in range(5))
-    return Scores(sdr, sir, sar, order, ill_conditioned, tuple(reason for part in parts for reason in part.reason))
+    return Scores(
+        torch.cat([part.sdr for part in parts]),
+        torch.cat([part.sir for part in parts]),
+        torch.cat([part.sar for part in parts]),
+        torch.cat([part.order for part in parts]),
+        torch.cat([part.ill_conditioned for part in parts]),
+        tuple(reason for part in parts for reason in part.reason),
+    )
 
 
 def nsdr(estimates: Scores, mixture: Scores) -> Tensor:
