@@ -23,7 +23,7 @@ from scipy.sparse import csr_array
 from unlabeled.benchmarks.metrics import voc
 from unlabeled.contracts import BoxedImage, GivenResults, Metric, Outcome, Score, Scores, Survey
 from unlabeled.datasets import voc2007
-from unlabeled.datasets.decode.boxes import COLUMNS, Detections, read_detections
+from unlabeled.datasets.decode.boxes import COLUMNS, read_detections
 from unlabeled.errors import BadData, name_several
 from unlabeled.intervals import bootstrap_weights, percentile_interval
 from unlabeled.streams import Rng
@@ -218,13 +218,12 @@ def _read(file: Path, ids: Sequence[str], data: Survey) -> voc.Detected:
     BadData : lines that are no detections, images that are not in the list or have no annotation; all together.
     """
     faults: list[str] = []
-    todo = ""
+    todo, found = "", None
     try:
-        found: Detections | None = read_detections(file)
-        named = found.images
+        found = read_detections(file)
     except BadData as fault:
-        found, named = None, _named(file)
         faults, todo = [fault.what], fault.todo
+    named = _named(file) if found is None else found.images
     strange = set(named) - set(ids)
     if strange:
         # With --limit, annotations of other test images are there; detections in them are left out.
@@ -268,7 +267,8 @@ def _item(name: str, flags: np.ndarray, image: np.ndarray, positives: np.ndarray
     `image` is the place of each detection in the list of images, `flags` a text a threshold with a sign a detection,
     `objects` pairs of place and number of objects that are not difficult.
     """
-    end = np.flatnonzero((flags == voc.RIGHT).any(0))[-1:].sum() + (flags == voc.RIGHT).any()
+    right = np.flatnonzero((flags == voc.RIGHT).any(0))
+    end = int(right[-1]) + 1 if right.size else 0
     places = np.flatnonzero(positives)
     return {
         "id": name,
@@ -305,18 +305,19 @@ def _draws(images: int) -> Iterator[np.ndarray]:
 def _resampled(items: Sequence[Mapping[str, Any]], weights: np.ndarray) -> np.ndarray:
     """Mean AP `(thresholds, B)` over the classes that have positives in a draw."""
     classes = [item for item in items if "flags" in item]
+    drawn = np.ascontiguousarray(weights.T, dtype=np.float64)
     total = np.zeros((len(classes[0]["flags"]), len(weights)))
     counted = np.zeros(len(weights))
     for item in classes:
-        aps = _resampled_class(item, weights)
+        aps = _resampled_class(item, drawn)
         there = ~np.isnan(aps[0])
         total += np.where(there, aps, 0)
         counted += there
     return np.divide(total, counted, out=np.full_like(total, np.nan), where=counted > 0)
 
 
-def _resampled_class(item: Mapping[str, Any], weights: np.ndarray) -> np.ndarray:
-    """AP `(thresholds, B)` of a class.
+def _resampled_class(item: Mapping[str, Any], drawn: np.ndarray) -> np.ndarray:
+    """AP `(thresholds, B)` of a class; `drawn` `(images, B)` says how often each image is drawn.
 
     Detections that are wrong at every threshold and stand in a row act through the sum of their weights alone: each
     row of them becomes one column of its own, worked out once for all thresholds, and few images are left.
@@ -327,14 +328,14 @@ def _resampled_class(item: Mapping[str, Any], weights: np.ndarray) -> np.ndarray
     wrong = (flags == voc.WRONG).all(0)
     first = wrong & ~np.concatenate([[False], wrong[:-1]])
     row = np.cumsum(first) - 1
-    sums = csr_array((np.ones(wrong.sum()), (row[wrong], image[wrong])), shape=(first.sum(), weights.shape[1]))
+    sums = csr_array((np.ones(wrong.sum()), (row[wrong], image[wrong])), shape=(first.sum(), len(drawn)))
     used = np.union1d(image[~wrong], places)
     column = np.where(wrong, len(used) + row, np.searchsorted(used, image))
     positives = np.zeros(len(used) + sums.shape[0])
     positives[np.searchsorted(used, places)] = numbers
-    drawn = np.hstack([weights[:, used], (sums @ weights.T.astype(np.float64)).T])
+    weights = np.vstack([drawn[used], sums @ drawn]).T
     kept = first | ~wrong
-    return np.array([voc.resampled_ap(one[kept], column[kept], positives, drawn, item["kind"]) for one in flags])
+    return np.array([voc.resampled_ap(one[kept], column[kept], positives, weights, item["kind"]) for one in flags])
 
 
 def _flags(signs: str) -> np.ndarray:

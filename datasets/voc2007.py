@@ -6,6 +6,7 @@ and detections of them count for nothing. Pictures may be absent, since scoring 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -72,10 +73,9 @@ class Voc2007:
         files = {file.stem: file for file in _files(folder / "Annotations", ".xml")}
         pictures = {file.stem: file for file in _files(folder / "JPEGImages", ".jpg")}
         _folders.refuse_leaving(folder, [*files.values(), *pictures.values()])
-        names = sorted({name for ids in listed.lists.values() for name in ids})
         stands_in = _stands_in(listed)
         items, problems, parts = [], [*listed.problems], []
-        for name in names:
+        for name in stands_in:
             if name not in files:
                 continue
             try:
@@ -89,12 +89,12 @@ class Voc2007:
             problems += [*_odd_annotation(name, facts), *odd]
             boxes = tuple(Box(kind, tuple(corners), *flags) for kind, corners, flags in facts["objects"])
             items.append(BoxedImage(name, picture, facts["width"], facts["height"], boxes, stands_in[name]))
-        problems += _missing(folder, listed, files)
+        problems += _missing(folder, listed, stands_in, files)
         told = _folders.printable(problems)
         label, found = _label(items, listed, told), _found(items)
         kept = items
         if limit is not None:
-            first = [item.id for item in items if TEST in item.lists][:limit]
+            first = set([item.id for item in items if TEST in item.lists][:limit])
             kept = [item for item in items if TEST not in item.lists or item.id in first]
             if label.kinds != ("broken",):
                 kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
@@ -171,11 +171,12 @@ def _read_lists(folder: Path) -> _Listed:
 
 
 def _stands_in(listed: _Listed) -> dict[str, tuple[str, ...]]:
+    """The lists of each listed image, in order of ids."""
     lists: dict[str, tuple[str, ...]] = {}
     for name, ids in listed.lists.items():
         for image in ids:
             lists[image] = (*lists.get(image, ()), name)
-    return lists
+    return dict(sorted(lists.items()))
 
 
 # ---------------------------------------------------------------- what is there
@@ -184,11 +185,12 @@ def _stands_in(listed: _Listed) -> dict[str, tuple[str, ...]]:
 def look_at(file: Path) -> dict[str, Any]:
     """Size, hash and objects of an annotation: `[class, corners, [difficult, truncated]]` each."""
     annotation = read_annotation(file)
-    named = _FILENAME.search(file.read_bytes())
+    content = file.read_bytes()
+    named = _FILENAME.search(content)
     return {
         "width": annotation.width,
         "height": annotation.height,
-        "sha256": _folders.sha256(file),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "filename": named[1].decode(errors="replace") if named else "",
         "objects": [[o.name, [*o.box], [o.difficult, o.truncated]] for o in annotation.objects],
     }
@@ -239,20 +241,23 @@ def _odd_annotation(name: str, facts: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _missing(folder: Path, listed: _Listed, files: Mapping[str, Path]) -> list[Problem]:
+def _missing(
+    folder: Path, listed: _Listed, stands_in: Mapping[str, Sequence[str]], files: Mapping[str, Path]
+) -> list[Problem]:
     """Lists and annotations that are not there, and the archives that may hold them."""
     problems = []
     if not listed.lists:
         text = f"none of {', '.join(f'{name}.txt' for name in LISTS)}"
         problems.append(Problem("no lists", "ImageSets/Main", text + _to_unpack(folder, "ImageSets")))
-    lacking = {name: [image for image in ids if image not in files] for name, ids in listed.lists.items()}
+    lacking = [image for image in stands_in if image not in files]
     hint = _to_unpack(folder, "Annotations")
-    if listed.lists and all(len(lacking[name]) == len(ids) for name, ids in listed.lists.items()):
-        return [*problems, Problem("no annotations", "Annotations", f"no XML file of a listed image{hint}")]
-    for name, images in lacking.items():
-        if images:
-            text = f"no XML file of {len(images)} of {len(listed.lists[name])} images: {name_several(images, 4)}{hint}"
-            problems.append(Problem("missing annotations", name, text, fatal=False))
+    if lacking and len(lacking) == len(stands_in):
+        problems.append(Problem("no annotations", "Annotations", f"no XML file of a listed image{hint}"))
+    elif lacking:
+        of = {name: len(set(ids) - set(files)) for name, ids in listed.lists.items()}
+        where = ", ".join(f"{n} of {len(listed.lists[name])} {name}" for name, n in of.items() if n)
+        text = f"no XML file of {len(lacking)} listed images ({where}): {name_several(lacking, 4)}{hint}"
+        problems.append(Problem("missing annotations", "Annotations", text, fatal=False))
     return problems
 
 
