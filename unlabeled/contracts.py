@@ -1,20 +1,23 @@
 """What a method, a benchmark and a dataset must give: the only file a plug-in author has to read.
 
 Typed Protocols and frozen dataclasses, no logic. A method and a benchmark meet only through a *role*.
-Axis order: waveforms `(B, samples)`, one item of data `(samples,)`, float32 in [-1, 1]; masks `(H, W)` of object
-indices; joints `(2, joints, frames)`, x before y, pixels from 0.
+Axis order: images `(B, 3, H, W)` and clips `(B, 3, T, H, W)`, float32 in [0, 1]; waveforms `(B, samples)`, one item
+of data `(samples,)`, float32 in [-1, 1]; dense features `(B, C, h, w)`, with time `(B, C, T, h, w)`; masks `(H, W)`
+of object indices; joints `(2, joints, frames)`, x before y, pixels from 0.
+
+Sections: data; roles; what a pretext asks and learns; methods; benchmarks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from unlabeled.streams import Rng
 
@@ -235,12 +238,100 @@ class Point:
     dim         : length of a vector there (channels)
     step_s      : seconds between vectors of a longer sound; 0 where a window gives one vector
     min_samples : shortest waveform that the point accepts
+    stride      : input pixels between the cells of a map; 0 where an image or clip gives one vector
     """
 
     name: str
     dim: int
     step_s: float = 0.0
     min_samples: int = 0
+    stride: int = 0
+
+
+class ImageEncoder(Protocol):
+    """Features of single pictures. `size` is the side in pixels that it prefers.
+
+    A network with random weights and batch normalisation has `calibrate(batches)`, as has `VideoEncoder`: running
+    statistics from unlabelled batches of the benchmark's training pictures. Encoders with one `space` may be
+    compared by distance.
+    """
+
+    points: Mapping[str, Point]
+    size: int
+    space: str | None = None
+
+    def encode(self, images: Tensor, point: str) -> Tensor:
+        """Images `(B, 3, H, W)` to `(B, dim)`, or `(B, dim, h, w)` where the point has a stride."""
+        ...
+
+    def trunk(self, point: str) -> nn.Module:
+        """The same map as a module that can be trained on."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """A clip that a network takes: `frames` pictures, `step` frames apart, `size` pixels a side."""
+
+    frames: int
+    step: int
+    size: int
+
+
+class VideoEncoder(Protocol):
+    """Features of clips."""
+
+    points: Mapping[str, Point]
+    clip: ClipSpec
+    space: str | None = None
+
+    def encode_clip(self, clips: Tensor, point: str) -> Tensor:
+        """Clips `(B, 3, T, H, W)` to `(B, dim)`."""
+        ...
+
+    def trunk(self, point: str) -> nn.Module:
+        """The same map as a module that can be trained on."""
+        ...
+
+
+class DenseEncoder(Protocol):
+    """A feature in every cell of every frame."""
+
+    stride: int
+    dim: int
+
+    def dense(self, clips: Tensor) -> Tensor:
+        """Clips `(B, 3, T, H, W)`, one frame too, to `(B, dim, T, h, w)`."""
+        ...
+
+
+class LabelPropagator(Protocol):
+    """Moves labels of the first frame through a video by itself."""
+
+    def propagate(self, frames: Tensor, first: Tensor) -> Iterator[Tensor]:
+        """Frames `(T, 3, H, W)` and soft labels `(K, H, W)` of frame 0 to those of frames 1 .. T - 1, one by one."""
+        ...
+
+
+class Separator(Protocol):
+    """Takes a mixture apart. `guide` is what it is told of each source, `permutation` whether the order is its own."""
+
+    rate: int
+    n_sources: int
+    guide: Literal["none", "frames", "kind", "sources"]
+    permutation: Literal["given", "best"]
+
+    def separate(self, mixture: Tensor, guides: Sequence[Any] | None) -> Tensor:
+        """A mixture `(N,)` to `(n_sources, N)`, in the order of the guides: frames `(F, 3, H, W)`, kinds or sources."""
+        ...
+
+
+class Localiser(Protocol):
+    """Finds what sounds."""
+
+    def locate(self, frames: Tensor, wave: Tensor) -> Tensor:
+        """Frames `(T, 3, H, W)` and sound `(N,)` to maps `(T', h, w)`; larger is more likely. T = 1 is a picture."""
+        ...
 
 
 class AudioEncoder(Protocol):
@@ -265,8 +356,180 @@ class GivenResults(Protocol):
     folder: Path
 
 
-ROLES = ("classifier", "audio", "given", "chance")
+ROLES = (
+    "image", "video", "audio", "dense", "propagator", "classifier", "separator", "localiser", "given", "chance"
+)  # fmt: skip
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
+
+
+# ---------------------------------------------------------------- what a pretext asks and learns
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a pretext may know of one item when it chooses.
+
+    frames, fps   : number of decoded frames, frames a second
+    samples, rate : of the sound at the rate that was asked, 0 where there is none
+    motion        : `(frames - 1,)` mean absolute grey difference of neighbouring frames, where `wants` names it
+    """
+
+    frames: int
+    fps: float
+    samples: int = 0
+    rate: int = 0
+    motion: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What is read of one item.
+
+    frames : tuples of frame indices, all of one length
+    sound  : (start in s, length in s) of each stretch, all of one length
+    target : the pretext's own answer, made without any label
+    """
+
+    frames: tuple[tuple[int, ...], ...] = ()
+    sound: tuple[tuple[float, float], ...] = ()
+    target: Any = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a pretext asks of the loader. The method chooses indices, the loader decodes.
+
+    kind     : what an item of a batch is, see `Batch`
+    size     : side in pixels after resizing and cropping
+    pick     : `(Info, Rng) -> Pick`, a pure function; None reads the one picture of an image
+    rate     : samples a second of the sound, 0: none wanted
+    augment  : names of shared augmentations, one draw for the whole item; `name/each` draws for every frame
+    wants    : side signals, made once and cached, such as `motion`
+    sources  : mixtures: how many items are added up; `gain` their loudness, drawn uniformly for each
+    colour   : rgb (3 channels), lab (3) or grey (1)
+    """
+
+    kind: Literal["images", "frames", "clips", "av", "mixtures"]
+    size: int
+    pick: Callable[[Info, Rng], Pick] | None = None
+    rate: int = 0
+    augment: tuple[str, ...] = ()
+    wants: frozenset[str] = frozenset()
+    sources: int = 1
+    gain: tuple[float, float] = (1.0, 1.0)
+    colour: Literal["rgb", "lab", "grey"] = "rgb"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded items, each of another clip: no batch holds a clip twice.
+
+    frames  : float32 in [0, 1]; images `(B, C, H, W)`, frames `(B, K, C, H, W)`, clips and av `(B, N, C, T, H, W)`,
+              mixtures `(B, sources, C, T, H, W)`; None where none were picked
+    waves   : av `(B, S, samples)`, mixtures `(B, sources, samples)`; None without sound
+    mixture : mixtures: `(B, samples)`, the sum of `waves`
+    target  : the picks' targets stacked, `(B, ...)`; None where they gave none
+    labels  : `(B,)` class numbers; None unless a benchmark asked. A pretext never sees them
+    """
+
+    ids: tuple[str, ...]
+    frames: Tensor | None = None
+    waves: Tensor | None = None
+    mixture: Tensor | None = None
+    target: Tensor | None = None
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training is: `step` of `steps`, from 0."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A scalar to minimise for each player (`main` for all but adversaries), and numbers to log."""
+
+    players: Mapping[str, Tensor]
+    log: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sanity:
+    """Whether a pretext learns its own task, on held-out data in evaluation mode.
+
+    chance   : value of a network that learned nothing
+    measure  : `(net, batch, rng) -> (scores (B,), strata (B,) or None)`; the value is the mean of scores, with strata
+               the mean of their means (balanced accuracy)
+    controls : the batch with the signal destroyed, by name; on each the value must fall back to chance
+    """
+
+    name: str
+    chance: float
+    measure: Callable[[nn.Module, Batch, Rng], tuple[Tensor, Tensor | None]]
+    controls: Mapping[str, Callable[[Batch, Rng], Batch]]
+    better: Literal["up", "down"] = "up"
+
+
+@dataclass(frozen=True)
+class Train:
+    """How a network is trained: fields of a preset, for pretraining and fine-tuning alike.
+
+    lr         : at the start, after `warmup` steps
+    batch      : items in one optimiser step, `accumulate` parts added up
+    milestones : steps at which the schedule `step` multiplies the rate by `gamma`
+    clip       : largest norm of the gradient, 0: any
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    opt: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "step", "cosine", "linear"] = "constant"
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    warmup: int = 0
+    accumulate: int = 1
+    clip: float = 0.0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+
+
+@dataclass(frozen=True)
+class Pretext:
+    """The part of a method that learns without labels. Gradient methods have `loss`, closed-form ones `fit`.
+
+    loss       : `(net, batch, rng, progress) -> Losses` on a whole batch
+    fit        : `(net, batches, rng)` once
+    players    : names to parameters, where there are several optimisers
+    artefacts  : arrays made before step 0 from unlabelled batches, such as colour clusters; kept with the checkpoint
+    after_step : momentum encoders, queues
+    """
+
+    data: Request
+    train: Train
+    sanity: Sanity
+    loss: Callable[[nn.Module, Batch, Rng, Progress], Losses] | None = None
+    fit: Callable[[nn.Module, Iterator[Batch], Rng], None] | None = None
+    players: Callable[[nn.Module], Mapping[str, Iterator[nn.Parameter]]] | None = None
+    artefacts: Callable[[Iterator[Batch], Rng], Mapping[str, np.ndarray]] | None = None
+    after_step: Callable[[nn.Module, Progress], None] | None = None
+
+
+# ---------------------------------------------------------------- methods
+
+
+@dataclass(frozen=True)
+class Need:
+    """Another method whose finished network is needed first, such as a teacher or a warm start."""
+
+    name: str
+    method: str
+    variant: str = ""
 
 
 class Method(Protocol):
@@ -284,6 +547,7 @@ class Method(Protocol):
     variants: Mapping[str, Mapping[str, Any]] = {}
     devices: tuple[str, ...] = ("cpu",)
     exact_with: Mapping[str, str] = {}
+    requires: tuple[Need, ...] = ()
 
     def build(self, preset: Any, rng: Rng) -> Any:
         """The network with random weights; None for a method that has none."""
@@ -292,6 +556,10 @@ class Method(Protocol):
     def adapt(self, net: Any, preset: Any) -> Any:
         """An object with the methods of its roles."""
         ...
+
+    def pretext(self, preset: Any) -> Pretext | None:
+        """What the network learns without labels before any benchmark; None where nothing is learned."""
+        return None
 
 
 # ---------------------------------------------------------------- benchmarks
