@@ -135,6 +135,14 @@ def compare(a: Record, folder_a: Path, b: Record, folder_b: Path) -> Comparison:
     if _kind(b, items_b) != kind:
         raise BadData(f"the items of {a.id} are of the kind {kind!r}, those of {b.id} are not")
     items_b = {key: items_b[key] for key in items_a}
+    notes = [f"{record.id} is {record.status}" for record in (a, b) if record.status != "complete"]
+    bare = [key for key in items_a if kind == "sums" and not all(any(i[key]["counts"]) for i in (items_a, items_b))]
+    if bare:
+        # What has no score in one run says nothing of the difference, whatever it scored in the other.
+        notes.append(f"without a score in one of them, left out: {name_several([' '.join(key) for key in bare], 4)}")
+        items_a, items_b = ({key: i for key, i in items.items() if key not in bare} for items in (items_a, items_b))
+    if not items_a:
+        raise WrongCall(f"no item has a score in both {a.id} and {b.id}", "compare runs that scored the same items")
     (n, score_a), (_, score_b) = (_score(record, items, kind) for record, items in ((a, items_a), (b, items_b)))
     mean_a, mean_b = (float(score(np.ones((1, n)))[0]) for score in (score_a, score_b))
     if n < 2:
@@ -145,7 +153,6 @@ def compare(a: Record, folder_a: Path, b: Record, folder_b: Path) -> Comparison:
     draws = bootstrap_weights(n, RESAMPLES, Rng(0).numpy("compare"))
     differences = np.concatenate([score_a(weights) - score_b(weights) for weights in draws])
     table = _table(items_a, items_b) if kind == "right" else None
-    notes = [f"{record.id} is {record.status}" for record in (a, b) if record.status != "complete"]
     return Comparison(
         a=a,
         b=b,

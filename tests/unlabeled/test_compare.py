@@ -170,6 +170,14 @@ def test_a_clear_difference_has_a_small_p(store):
     assert found.interval == pytest.approx((0.1, 0.1)) and found.p == pytest.approx(2 / 10_001)
 
 
+def test_an_item_without_a_score_in_one_run_leaves_both(store):
+    """A mixture that one run left undefined must not count for the other."""
+    a = sums([0.5, 0.7, 0.1])
+    b = [*sums([0.5, 0.7]), {"unit": "s2", "id": "s2", "sums": [0.0], "counts": [0]}]
+    found = compare.compare(*pair(store, a, b))
+    assert found.n == 2 and found.difference == 0 and "left out" in found.notes[0] and "s2 s2" in found.notes[0]
+
+
 def test_one_item_says_nothing_of_a_difference(store):
     with pytest.raises(WrongCall, match=r"0\.5.*0\.7.*share one item"):
         compare.compare(*pair(store, sums([0.5]), sums([0.7])))

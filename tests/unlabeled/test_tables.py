@@ -276,7 +276,7 @@ def test_a_scoreboard_prefers_the_run_that_changed_nothing() -> None:
 def test_a_method_and_benchmark_of_somebody_else_are_shown_as_recorded() -> None:
     theirs = record("a", "my_net", "my_set", 0.5)
     assert tables_of(scoreboard(PUBLISHED, [theirs]))[0][0].split("|")[2].strip() == "my_set"
-    assert cells_of(tables_of(scoreboard(PUBLISHED, [theirs]))[0][2]) == ["my_net", "0.500"]
+    assert cells_of(tables_of(scoreboard(PUBLISHED, [theirs]))[0][2]) == ["my_net", "50.0"]
 
 
 # ---------------------------------------------------------------- one system, and the check
