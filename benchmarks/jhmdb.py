@@ -75,7 +75,7 @@ class GivenJoints:
         files = _files(role, clip)
         if len(files) != 1:
             several = name_several([str(file.relative_to(role)) for file in files])
-            what = f"has several files: {several}" if files else f"has no file {', '.join(ENDINGS)}"
+            what = f"has several files ({several})" if files else f"has no file {', '.join(ENDINGS)}"
             raise BadData(f"{role / clip.action / clip.id} {what}", "give one file of joints for every clip")
         return files[0]
 
@@ -165,9 +165,7 @@ class Jhmdb:
         metrics = {}
         for k, (name, mean) in enumerate(zip(NAMES, means, strict=True)):
             if mean is None:
-                raise BadData(
-                    "every joint is lost in every scored frame", "give the joints of the frames after the first"
-                )
+                raise BadData("no joint is there in any frame after the first: nothing can be scored")
             ends = interval([_columns(item, item["hits"][k], recipe) for item in items], [i["counts"] for i in items])
             metrics[name] = Score(mean, len(items), ends, "bootstrap 95 %, whole clips" if ends else "")
         strict = dict(zip(NAMES, _means(_by_split(items, recipe, strict=True)), strict=True))
