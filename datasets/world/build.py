@@ -30,7 +30,7 @@ from typing import IO, Any, Protocol
 
 from unlabeled.datasets.world import manifest
 from unlabeled.datasets.world.files import WorldFile
-from unlabeled.datasets.world.manifest import Entry, Manifest
+from unlabeled.datasets.world.manifest import Entry, Manifest, Medium
 from unlabeled.errors import UnlabeledError
 
 JOURNAL = "journal.jsonl"
@@ -46,7 +46,10 @@ class Item(Protocol):
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made, and how: `files` gives those of one item, `tables` those that list the items."""
+    """What is to be made, and how: `files` gives those of one item, `tables` those that list the items.
+
+    `media` : what the files hold, for the versions in the manifest.
+    """
 
     folder: str
     world: str
@@ -56,6 +59,7 @@ class Order:
     items: Sequence[Any]
     files: Callable[[Any], Iterable[WorldFile]]
     tables: Callable[[], Iterable[WorldFile]]
+    media: Sequence[Medium]
 
 
 def finished(order: Order, out: Path) -> bool:
@@ -136,7 +140,7 @@ def _work(order: Order, work: Path, jobs: int, progress: Callable[[int], None]) 
         "preset": order.preset,
         "seed": order.seed,
         "generator": order.generator,
-        "libraries": manifest.libraries(),
+        "libraries": manifest.libraries(order.media),
     }
     done = _resume(work, order.folder, plan)
     folder = work / order.folder

@@ -14,7 +14,7 @@ from unlabeled import streams
 from unlabeled.datasets.world import cast, dcase2013, esc50, files, knobs, voices
 from unlabeled.datasets.world.build import Order, build, finished
 from unlabeled.datasets.world.files import WorldFile
-from unlabeled.datasets.world.manifest import generator_hash
+from unlabeled.datasets.world.manifest import Medium, generator_hash
 from unlabeled.errors import UnlabeledError, WrongCall
 
 
@@ -26,6 +26,7 @@ class WorldSet:
     items   : (preset, seed) -> all items, in the order of the lists
     files   : item -> its files
     tables  : (preset, items) -> the files that list them
+    media   : what the files hold
     """
 
     folder: str
@@ -34,6 +35,7 @@ class WorldSet:
     items: Callable[[str, int], Sequence[Any]]
     files: Callable[[Any], Iterable[WorldFile]]
     tables: Callable[[str, Sequence[Any]], Iterable[WorldFile]]
+    media: tuple[Medium, ...]
 
 
 SETS: dict[str, WorldSet] = {
@@ -44,6 +46,7 @@ SETS: dict[str, WorldSet] = {
         items=esc50.items,
         files=esc50.files,
         tables=esc50.tables,
+        media=("sound",),
     ),
     "dcase2013": WorldSet(
         folder="DCASE2013",
@@ -52,6 +55,7 @@ SETS: dict[str, WorldSet] = {
         items=dcase2013.items,
         files=dcase2013.files,
         tables=dcase2013.tables,
+        media=("sound",),
     ),
 }
 
@@ -144,6 +148,7 @@ def _order(set_id: str, preset: str, seed: int) -> Order:
         items=items,
         files=made.files,
         tables=partial(made.tables, preset, items),
+        media=made.media,
     )
 
 

@@ -1,8 +1,9 @@
 """MANIFEST.json of a synthetic set: what it is, what made it, and every file with two hashes.
 
 A folder without such a file is never a synthetic set, and a folder with one is never official data. Of the
-two hashes of a file, `content` is the identity (PCM samples, label arrays) and must be equal on every
-machine of one architecture; `sha256` is that of the bytes, which a newer codec may change.
+two hashes of a file, `content` is the identity (PCM samples, frames, label arrays) and must be equal on every
+machine of one architecture; `sha256` is that of the bytes, which a newer codec may change. The check reads
+content back from lossless files; of JPEG and video it can compare the bytes alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Literal
 
+import av
 import numpy
+import PIL
 import scipy
 import soundfile
 
@@ -24,6 +28,9 @@ from unlabeled.errors import BadData
 from unlabeled.source import normalised
 
 NAME = "MANIFEST.json"
+
+Medium = Literal["sound", "picture", "video"]
+"""What a set's files hold."""
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,23 @@ def _hash_lines(lines: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in sorted(lines)).encode()).hexdigest()
 
 
-def libraries() -> dict[str, str]:
-    """Versions that file bytes may hang on."""
-    return {
+def libraries(media: Iterable[Medium]) -> dict[str, str]:
+    """Versions that the bytes of a set with files of these media may hang on."""
+    versions = {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
-        "soundfile": soundfile.__version__,
-        "libsndfile": soundfile.__libsndfile_version__,
     }
+    for medium in media:
+        match medium:
+            case "sound":
+                versions |= {"soundfile": soundfile.__version__, "libsndfile": soundfile.__libsndfile_version__}
+            case "picture":
+                versions |= {"pillow": PIL.__version__}
+            case "video":
+                # Frames are drawn with Pillow, too.
+                versions |= {"pillow": PIL.__version__, "pyav": av.__version__, "ffmpeg": av.ffmpeg_version_info}
+    return versions
 
 
 def generator_hash(modules: Iterable[ModuleType], knobs: object) -> str:
@@ -181,7 +196,9 @@ def _compare(folder: Path, entry: Entry) -> str:
     try:
         if hashlib.sha256(file.read_bytes()).hexdigest() == entry.sha256:
             return ""
-        same = content_of(file) == entry.content
+        content = content_of(file)
     except (OSError, soundfile.SoundFileError) as fault:
         return f"{entry.path}: content cannot be read ({fault})"
-    return f"{entry.path}: other bytes, same content" if same else f"{entry.path}: content differs"
+    if content is None:
+        return f"{entry.path}: other bytes; lossy, so its content cannot be compared"
+    return f"{entry.path}: other bytes, same content" if content == entry.content else f"{entry.path}: content differs"
