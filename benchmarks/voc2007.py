@@ -150,7 +150,9 @@ class Voc2007:
         if not scored:
             raise BadData("no class has both a file and objects that are not difficult", "check data and results")
         sweep = len(recipe.thresholds) > 1
-        at = {"map": list(range(len(recipe.thresholds)))} | ({"ap50": [0], "ap75": [5]} if sweep else {})
+        at = {"map": list(range(len(recipe.thresholds)))}
+        if sweep:
+            at |= {"ap50": [recipe.thresholds.index(0.5)], "ap75": [recipe.thresholds.index(0.75)]}
         items = [item for outcome in outcomes.values() for item in outcome.items]
         images = len(_test_images(data))
         drawn = np.concatenate([_resampled(items, rows) for rows in _draws(images)], axis=1) if images > 1 else None

@@ -102,7 +102,7 @@ class Voc2007:
         return Survey(
             dataset=self.id,
             folder=folder,
-            layout=f"annotations, {sum(item.path is not None for item in items)} pictures",
+            layout=f"Main lists, {sum(item.path is not None for item in items)} pictures",
             items=tuple(kept),
             classes=CLASSES,
             problems=told,

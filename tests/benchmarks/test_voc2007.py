@@ -11,7 +11,7 @@ import pytest
 from unlabeled import registry, run
 from unlabeled.benchmarks import voc2007 as protocol
 from unlabeled.benchmarks.metrics import voc
-from unlabeled.contracts import Box, BoxedImage, Label, Survey
+from unlabeled.contracts import Box, BoxedImage
 from unlabeled.datasets import voc2007 as reader
 from unlabeled.errors import BadData
 from unlabeled.given import GivenResults
@@ -113,16 +113,23 @@ def test_classes_without_a_file_or_without_objects_make_it_partial(small):
 
 
 def test_recipes(small):
-    area = score(small, "voc2010")
-    assert area.scores["map"]["value"] == pytest.approx((0.5 + 1) / 2)
+    """The cats fit exactly; the dog's box has an IoU of 0.75, which is above 0.7 and not above 0.75."""
+    give(small / "results", dog="000002 0.5 1 1 10 15\n")
     sweep = score(small, "iou-sweep")
     assert list(sweep.scores) == ["map", "ap50", "ap75"]
-    # The dog's box has an IoU of 0.8: not above that. Its loss of tenths is exact, as is the cats' exact fit.
-    assert sweep.scores["ap50"]["value"] == sweep.scores["ap75"]["value"] == pytest.approx(0.75)
-    assert sweep.breakdown["per_class"]["dog"]["aps"] == pytest.approx([1] * 6 + [0] * 4)
-    assert sweep.scores["map"]["value"] == pytest.approx((0.5 + 0.6) / 2)
-    assert sweep.breakdown["per_threshold"] == pytest.approx([0.75] * 6 + [0.25] * 4)
+    assert sweep.scores["ap50"]["value"] == pytest.approx((0.5 + 1) / 2)
+    assert sweep.scores["ap75"]["value"] == pytest.approx((0.5 + 0) / 2)
+    assert sweep.scores["map"]["value"] == pytest.approx((0.5 + 0.5) / 2)
+    assert sweep.breakdown["per_class"]["dog"]["aps"] == pytest.approx([1] * 5 + [0] * 5)
+    assert sweep.breakdown["per_threshold"] == pytest.approx([0.75] * 5 + [0.25] * 5)
     assert sweep.breakdown["thresholds"] == list(voc.IOU_SWEEP)
+
+
+def test_area_and_eleven_points_differ(small):
+    """Cats without the last line: precision 1/2 at recall 1/2 and none beyond."""
+    give(small / "results", cat=CAT.replace("000002", "000004"))
+    eleven, area = (score(small, recipe).breakdown["per_class"]["cat"]["ap"] for recipe in ("voc2007", "voc2010"))
+    assert (eleven, area) == (pytest.approx(6 / 11 / 2), pytest.approx(1 / 4))
 
 
 def test_rounded_text_makes_ties(small):
@@ -212,28 +219,25 @@ def test_no_class_with_a_value(small):
 # ---------------------------------------------------------------- bootstrap over images
 
 
-def random_run(k, thresholds):
-    """Data of random boxes in eight images, and the outcomes of random detections."""
+def random_run(k):
+    """Random boxes in eight images; the truth of two classes, and detections near it whose scores all differ."""
     rng = stream(0, "tests", "voc2007", k)
-    images, outcomes = [], {}
-    ids = [f"{i:06d}" for i in range(8)]
 
     def box():
-        x, y = rng.integers(1, 9, 2)
-        return (int(x), int(y), int(x + rng.integers(1, 9)), int(y + rng.integers(1, 9)))
+        corner = rng.integers(1, 9, 2)
+        return (*corner.tolist(), *(corner + rng.integers(1, 9, 2)).tolist())
 
-    for image in ids:
+    images = []
+    for image in range(8):
         boxes = [Box(str(rng.choice(["cat", "dog"])), box(), bool(rng.random() < 0.2)) for _ in range(rng.integers(4))]
-        images.append(BoxedImage(image, None, 20, 20, tuple(boxes), ("test",)))
-    data = Survey("voc2007", None, "", tuple(images), ("cat", "dog"), (), {}, {}, Label(("subset",), ""), "")
-    for unit in data.classes:
+        images.append(BoxedImage(f"{image:06d}", None, 20, 20, tuple(boxes), ("test",)))
+    pairs = {}
+    for unit in ("cat", "dog"):
         truth = protocol._truth(images, unit)
-        n = int(rng.integers(0, 40))
-        near = rng.integers(len(truth.image), size=n) if len(truth.image) else np.zeros(0, int)
+        near = rng.integers(len(truth.image), size=rng.integers(0, 40)) if len(truth.image) else np.zeros(0, int)
         corners = truth.boxes[near] + np.array([0, 0, 1, 1]) * rng.integers(0, 4, (len(near), 1))
-        found = voc.Detected(truth.image[near], rng.integers(0, 9, len(near)) / 9, corners)
-        outcomes[unit] = (found, truth)
-    return data, outcomes, thresholds
+        pairs[unit] = voc.Detected(truth.image[near], rng.permutation(len(near)) / 100, corners), truth
+    return [image.id for image in images], pairs
 
 
 def repeated(found, truth, drawn):
@@ -252,34 +256,25 @@ def repeated(found, truth, drawn):
 
 @pytest.mark.parametrize("kind", ["11-point", "area"])
 def test_weights_are_repeated_images(kind):
-    """Scored anew with copies of images; no two detections of different images have one score, so no order is moot."""
-    seen = 0
+    """Scored anew with copies of images."""
+    thresholds, seen = (0.5, 0.75), 0
     for k in range(25):
-        data, pairs, thresholds = random_run(k, (0.5, 0.75))
-        rng = stream(0, "tests", "voc2007", "draws", k)
-        weights = rng.multinomial(8, [1 / 8] * 8, size=6)
-        items = [{"id": "images", "images": [image.id for image in data.items]}]
-        scored = {}
+        ids, pairs = random_run(k)
+        weights = stream(0, "tests", "voc2007", "draws", k).multinomial(8, [1 / 8] * 8, size=6)
+        items = [{"id": "images", "images": ids}]
         for unit, (found, truth) in pairs.items():
-            found = found._replace(score=rng.permutation(len(found.score)) / 100)
-            scored[unit] = (found, truth)
             positives = np.bincount(truth.image[~truth.difficult], minlength=8)
             order, flags = voc.match(found, truth, thresholds)
             if positives.any():
                 items.append(json.loads(json.dumps(protocol._item(unit, flags, found.image[order], positives, kind))))
-        if len(items) == 1:
-            continue
         units = BENCHMARK.resampling_units(items)
-        assert units == [image.id for image in data.items]
+        assert units == ids and len(items) > 1
         values = BENCHMARK.resampled(items, units, weights.astype(float))
         for drawn, value in zip(weights, values, strict=True):
-            aps = [voc.class_aps(*repeated(*scored[unit], drawn), thresholds, kind) for unit in scored]
+            aps = [voc.class_aps(*repeated(*pair, drawn), thresholds, kind) for pair in pairs.values()]
             wanted = [np.mean(ap) for ap in aps if ap is not None]
-            if not wanted:
-                assert np.isnan(value)
-                continue
-            assert value == pytest.approx(np.mean(wanted), abs=1e-12)
-            seen += 1
+            assert value == pytest.approx(np.mean(wanted) if wanted else np.nan, abs=1e-12, nan_ok=True)
+            seen += bool(wanted)
     assert seen > 100
 
 
@@ -297,6 +292,12 @@ def test_a_class_where_nothing_is_right_has_ap_zero_in_every_draw():
     assert item["image"] == [] and item["flags"] == [""]
     found = BENCHMARK.resampled([item], [], np.array([[1, 1], [0, 2]]))
     assert found[0] == 0 and np.isnan(found[1])
+
+
+def test_an_interval_holds_its_score():
+    draws = np.linspace(0, 1, 101)
+    assert protocol._ends(np.append(draws, np.nan), 0.5) == pytest.approx((0.02, 0.98))
+    assert protocol._ends(draws, 0.99) is protocol._ends(np.array([np.nan]), 0.5) is None
 
 
 def test_curves_are_thinned():

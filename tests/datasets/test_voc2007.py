@@ -131,7 +131,7 @@ def test_pictures_are_found_measured_and_do_not_count(small):
     assert kinds(found, fatal=False) == {voc2007.RESIZED, "unreadable picture"} and not kinds(found)
     assert "000002.jpg: 25 x 20, its annotation says 50 x 40" in what(found)
     assert "pictures of another size than their annotations" in found.label.text
-    assert found.layout == "annotations, 2 pictures" and found.fingerprint == before.fingerprint
+    assert found.layout == "Main lists, 2 pictures" and found.fingerprint == before.fingerprint
 
 
 # ---------------------------------------------------------------- what is wrong with a folder
