@@ -46,7 +46,12 @@ def draw(run: Judged, out: Path) -> list[Plate]:
     plates = [Plate(curves, "Precision over recall", f"Every class at IoU {threshold}, with its AP in percent.")]
     images = {image.id: image for image in run.data.items if voc2007.TEST in image.lists}
     found = seen(run, tuple(images.values()))
-    shown = {name: one.f1 for name, one in found.items() if images[name].path is not None}
+    # Among images of equal F1 those with more in them say more.
+    shown = {
+        name: (one.f1, len(one.right) - len(one.wrong) - len(one.missed))
+        for name, one in found.items()
+        if images[name].path is not None
+    }
     for number, (name, standing) in enumerate(sample(shown, ends=3, middle=0), 1):
         one = found[name]
         counts = f"{len(one.right)} right, {len(one.wrong)} wrong, {len(one.missed)} missed"
@@ -126,11 +131,11 @@ def _curves(breakdown: Mapping[str, Any]) -> Figure:
     for axes, name in zip(grid.flat, classes, strict=False):
         facts, (recall, precision) = breakdown["per_class"][name], breakdown["curves"].get(name, ([], []))
         if recall:
-            # A curve is kept from its first point on, the start at recall 0 has the precision of that.
+            # A point says with what precision a recall is first reached: up to it that precision holds.
             curve = [0, *recall], [precision[0], *precision]
-            axes.plot(*curve, color="tab:blue")
-            axes.fill_between(*curve, color="tab:blue", alpha=0.15)
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.04))
+            axes.plot(*curve, color="tab:blue", drawstyle="steps-pre")
+            axes.fill_between(*curve, color="tab:blue", alpha=0.15, step="pre")
+        axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xticks=[0, 0.5, 1])
         axes.grid(alpha=0.3)
         why = "no objects" if not facts["positives"] else "no file" if facts["detections"] is None else "no detection"
         ap = f"AP {percent(facts['ap'])}" if facts["ap"] is not None else why
@@ -160,7 +165,9 @@ def _image(image: BoxedImage, one: Seen, title: str) -> Figure:
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=2.2, linestyle=style))
         # A missed object is named at its foot, where no detection writes.
         foot, far = style == "--", left > 0.7 * image.width
-        x, y = (right - 1.5 if far else left - 1.5), (bottom - 1.5 if foot else top - 1.5)
+        # Boxes may reach beyond the image, their names may not.
+        x = float(np.clip(right - 1.5 if far else left - 1.5, 0, image.width - 1))
+        y = float(np.clip(bottom - 1.5 if foot else top - 1.5, 0, image.height - 1))
         places: dict[str, Any] = {"ha": "right" if far else "left", "va": "bottom" if foot else "top"}
         plate = {"facecolor": colour, "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
         axes.text(x, y, words, fontsize=8, color="black", bbox=plate, **places)

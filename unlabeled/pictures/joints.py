@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -74,22 +74,22 @@ def _clip(run: Judged, clip: PoseClip, title: str, number: int, out: Path) -> Pl
     return Plate(save(figure, out / file_name(number, clip.id, "joints.png")), title, caption)
 
 
-def frame_shares(predicted: np.ndarray, truth: np.ndarray, recipe: object) -> dict[int, float]:
+def frame_shares(predicted: np.ndarray, truth: np.ndarray, recipe: Any) -> dict[int, float]:
     """Share of joints right at 0.1 in each frame that is scored; 0 where all are lost."""
     shares = {}
     for k in range(1, truth.shape[2]):
         # The first of the frames given is not scored.
         one = [positions[..., [0, k]] for positions in (predicted, truth)]
-        counts = pck.clip_counts(one[0], one[1], (THRESHOLD,), recipe.normaliser, recipe.lost)  # type: ignore[attr-defined]
+        counts = pck.clip_counts(one[0], one[1], (THRESHOLD,), recipe.normaliser, recipe.lost)
         shares[k] = float(counts.right.sum() / max(1, counts.pairs.sum()))
     return shares
 
 
-def _frame(axes: Axes, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, recipe: object) -> None:
+def _frame(axes: Axes, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, recipe: Any) -> None:
     """One frame with both skeletons, joints `(2, 15)`."""
     there = predicted[0] >= 0
-    counted = there if recipe.lost == "leave out" else np.ones_like(there)  # type: ignore[attr-defined]
-    kind = recipe.normaliser  # type: ignore[attr-defined]
+    counted = there if recipe.lost == "leave out" else np.ones_like(there)
+    kind = recipe.normaliser
     radius = THRESHOLD * float(pck.normalisers(truth[..., None], counted[:, None], kind)[0])
     near = there & (np.linalg.norm(predicted - truth, axis=0) <= radius)
     axes.imshow(image, alpha=0.75)

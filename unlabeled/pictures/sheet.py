@@ -62,7 +62,7 @@ def file_name(number: int, name: str, ending: str) -> str:
     return f"{number:02}-{plain[:60]}-{ending}"
 
 
-def sample(scores: Mapping[str, float], ends: int = 2, middle: int = 2) -> list[tuple[str, str]]:
+def sample(scores: Mapping[str, float | tuple[float, ...]], ends: int = 2, middle: int = 2) -> list[tuple[str, str]]:
     """The worst, the median and the best by score, worst first, each with the place it takes among all."""
     order = sorted(scores, key=lambda name: (scores[name], name))
     n = len(order)

@@ -17,7 +17,8 @@ from unlabeled.datasets.decode import sound
 from unlabeled.pictures.sheet import Judged, Plate, file_name, sample, save
 from unlabeled.store import write_atomic
 
-WINDOW = 1024
+WINDOW_S = 0.046
+"""Seconds of a spectrogram's window, as most published ones have; the next power of two in samples is taken."""
 MOST_STEPS = 2000
 """Columns of a spectrogram; longer sounds are looked at in larger steps."""
 RANGE_DB = 80.0
@@ -54,18 +55,19 @@ def _mixture(run: Judged, mixture: Mixture, item: Mapping[str, Any], title: str,
     return Plate(file, title, f"NSDR: {nsdr}. {caption}", players)
 
 
-def levels(wave: np.ndarray) -> tuple[np.ndarray, int]:
+def levels(wave: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
     """Levels in dB `(frequencies, steps)` of a wave `(n,)`, and the samples from step to step."""
-    wave = np.pad(wave, (0, max(0, WINDOW - len(wave))))
-    step = max(WINDOW // 4, -(-len(wave) // MOST_STEPS))
-    starts = np.arange(0, len(wave) - WINDOW + 1, step)
-    frames = wave[starts[:, None] + np.arange(WINDOW)] * np.hanning(WINDOW)
+    window = 2 ** max(4, round(np.log2(WINDOW_S * rate)))
+    wave = np.pad(wave, (0, max(0, window - len(wave))))
+    step = max(window // 4, -(-len(wave) // MOST_STEPS))
+    starts = np.arange(0, len(wave) - window + 1, step)
+    frames = wave[starts[:, None] + np.arange(window)] * np.hanning(window)
     return 20 * np.log10(np.abs(np.fft.rfft(frames)).T + 1e-10), step
 
 
 def _spectrograms(waves: Waves, rate: int, title: str) -> Figure:
     """The mixture, and below it a row for each source: truth left, estimate right."""
-    pictures = [(name, *levels(wave)) for name, wave in waves]
+    pictures = [(name, *levels(wave, rate)) for name, wave in waves]
     top = max(picture.max() for _, picture, _ in pictures)
     rows = (len(waves) + 1) // 2
     figure = Figure(figsize=(15, min(18.0, 2.6 * rows + 0.6)), layout="constrained")
@@ -76,12 +78,12 @@ def _spectrograms(waves: Waves, rate: int, title: str) -> Figure:
     for axes, (name, picture, step) in zip(drawn, pictures, strict=True):
         seconds = picture.shape[1] * step / rate
         image = axes.imshow(
-            picture, origin="lower", aspect="auto", extent=(0, seconds, 0, rate / 2000), cmap="magma",
-            vmin=top - RANGE_DB, vmax=top,
+            picture - top, origin="lower", aspect="auto", extent=(0, seconds, 0, rate / 2000), cmap="magma",
+            vmin=-RANGE_DB, vmax=0,
         )  # fmt: skip
         axes.set_title(name, fontsize=10)
         axes.set(xlabel="seconds", ylabel="kHz")
-    figure.colorbar(image, ax=grid, label="dB", shrink=0.8)
+    figure.colorbar(image, ax=grid, label="dB below the loudest", shrink=0.8)
     return figure
 
 
