@@ -80,7 +80,8 @@ class Davis2017:
             _folders.refuse_leaving(folder, files)
             facts, wrong = _examine(place.name, files, memo)
             problems += [*wrong, *_odd_frames(place.name, files)]
-            parts += [f"{place.name}/{file.name} {facts[file]['sha256']}" for file in files if file in facts]
+            there = [file for file in files if file in facts]
+            parts += [_folders.shown(f"{place.name}/{file.name} {facts[file]['sha256']}") for file in there]
             if not files or files[0] not in facts:
                 continue
             first = facts[files[0]]
