@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import soundfile
 from PIL import Image
+from scipy import io as scipy_io
 
-LOSSY = frozenset({".avi", ".jpeg", ".jpg"})
+LOSSY = frozenset({".avi", ".jpeg", ".jpg", ".mp4"})
 """Endings, in small letters, of files from which what was encoded cannot be read back."""
 
 
@@ -70,7 +74,8 @@ def video_file(path: str, frames: np.ndarray, fps: int, quantiser: int) -> World
     the direction of time.
     """
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="avi") as container:
+    # Room for an index of one gigabyte: the usual 256 would be a tenth of a small file.
+    with av.open(buffer, "w", format="avi", options={"reserve_index_space": "16"}) as container:
         track = container.add_stream("mjpeg", rate=fps)
         _, track.height, track.width, _ = frames.shape
         track.pix_fmt = "yuvj420p"
@@ -81,6 +86,38 @@ def video_file(path: str, frames: np.ndarray, fps: int, quantiser: int) -> World
             container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(track.encode())
     return WorldFile(path, buffer.getvalue(), video_content(frames, fps))
+
+
+def film_file(path: str, frames: np.ndarray, fps: int, quantiser: int, samples: np.ndarray, rate: int) -> WorldFile:
+    """An MPEG-4 .mp4 of uint8 RGB `frames (n, h, w, 3)` with the sound of int16 `samples (m,)` as AAC."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        track = container.add_stream("mpeg4", rate=fps)
+        _, track.height, track.width, _ = frames.shape
+        track.pix_fmt = "yuv420p"
+        coder = track.codec_context
+        coder.thread_count = 1
+        coder.qmin = coder.qmax = quantiser
+        voice = container.add_stream("aac", rate=rate, layout="mono")
+        voice.codec_context.thread_count = 1
+        for frame in frames:
+            container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(track.encode())
+        block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        block.sample_rate, block.pts, block.time_base = rate, 0, Fraction(1, rate)
+        container.mux(voice.encode(block))
+        container.mux(voice.encode())
+    content = f"{video_content(frames, fps)} {sound_content(samples, rate)}"
+    return WorldFile(path, buffer.getvalue(), hashlib.sha256(content.encode()).hexdigest())
+
+
+def mat_file(path: str, variables: Mapping[str, object]) -> WorldFile:
+    """A compressed MATLAB file of version 5."""
+    buffer = io.BytesIO()
+    scipy_io.savemat(buffer, dict(variables), do_compression=True)
+    # The first 116 bytes are a text, where the writer puts the time and its system.
+    data = b"MATLAB 5.0 MAT-file, made by a program".ljust(116) + buffer.getvalue()[116:]
+    return WorldFile(path, data, _mat_content(data))
 
 
 def sound_content(samples: np.ndarray, rate: int) -> str:
@@ -98,6 +135,21 @@ def _image_content(image: Image.Image) -> str:
     """SHA-256 of the mode, the size, the palette if there is one, and the pixels."""
     palette = "" if image.mode != "P" else bytes(image.getpalette() or ()).hex()
     return _array_content(f"{image.mode} {image.size} {palette}", np.asarray(image))
+
+
+def _mat_content(data: bytes) -> str:
+    """SHA-256 of the variables, unpacked.
+
+    Raises
+    ------
+    zlib.error : damaged.
+    """
+    digest, at = hashlib.sha256(), 128
+    while at < len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        digest.update(zlib.decompress(data[at + 8 : at + 8 + size]))
+        at += 8 + size
+    return digest.hexdigest()
 
 
 def _array_content(head: str, values: np.ndarray) -> str:
@@ -120,6 +172,11 @@ def content_of(file: Path) -> str | None:
             with Image.open(file) as image:
                 return _image_content(image)
         except SyntaxError as fault:  # so PIL calls a broken chunk
+            raise OSError(str(fault)) from fault
+    if file.suffix == ".mat":
+        try:
+            return _mat_content(file.read_bytes())
+        except zlib.error as fault:
             raise OSError(str(fault)) from fault
     if file.suffix == ".wav":
         samples, rate = soundfile.read(file, dtype="int16")
