@@ -25,7 +25,7 @@ GROUND = {
     "unlabeled.benchmarks.metrics",
 }
 """Floor 0."""
-TOP = {"unlabeled", "unlabeled.cli", "unlabeled.__main__", "unlabeled.screen"}
+TOP = {"unlabeled", "unlabeled.cli", "unlabeled.cli_world", "unlabeled.__main__", "unlabeled.screen"}
 
 
 def modules() -> dict[str, Path]:

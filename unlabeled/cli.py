@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from unlabeled import registry
+from unlabeled import cli_world, registry
 from unlabeled.errors import Exit, UnlabeledError, WrongCall
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ datasets_app = typer.Typer(no_args_is_help=True, help="Check a data set on disk,
 new_app = typer.Typer(no_args_is_help=True, help="Begin a plug-in of your own.")
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(new_app, name="new")
+app.add_typer(cli_world.app, name="world")
 
 
 class OverwriteChoice(StrEnum):

@@ -156,19 +156,20 @@ def _image(image: BoxedImage, one: Seen, title: str) -> Figure:
     axes.imshow(picture)
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
-    boxes = [(box, f"{name} missed", MISSED, "--") for name, box in one.missed]
-    boxes += [(box, f"{name} {score:.3g}", WRONG, "-") for name, score, box in one.wrong]
-    boxes += [(box, f"{name} {score:.3g}", RIGHT, "-") for name, score, box in one.right]
-    for (left, top, right, bottom), words, colour, style in boxes:
-        # Pixel 1 reaches from -0.5 to 0.5 on these axes.
-        corner, size = (left - 1.5, top - 1.5), (right - left + 1, bottom - top + 1)
-        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=2.2, linestyle=style))
+    boxes = [(box, name, MISSED, True) for name, box in one.missed]
+    boxes += [(box, f"{name} {score:.3g}", WRONG, False) for name, score, box in one.wrong]
+    boxes += [(box, f"{name} {score:.3g}", RIGHT, False) for name, score, box in one.right]
+    for corners, words, colour, missed in boxes:
+        # Pixel 1 reaches from -0.5 to 0.5 on these axes. Boxes may reach beyond the image; what is drawn may not.
+        left, right = np.clip([corners[0] - 1.5, corners[2] - 0.5], -0.5, image.width - 0.5).tolist()
+        top, bottom = np.clip([corners[1] - 1.5, corners[3] - 0.5], -0.5, image.height - 0.5).tolist()
+        frame = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=2.2)
+        frame.set_linestyle("--" if missed else "-")
+        axes.add_patch(frame)
         # A missed object is named at its foot, where no detection writes.
-        foot, far = style == "--", left > 0.7 * image.width
-        # Boxes may reach beyond the image, their names may not.
-        x = float(np.clip(right - 1.5 if far else left - 1.5, 0, image.width - 1))
-        y = float(np.clip(bottom - 1.5 if foot else top - 1.5, 0, image.height - 1))
-        places: dict[str, Any] = {"ha": "right" if far else "left", "va": "bottom" if foot else "top"}
+        far = left > 0.7 * image.width
+        x, y = right if far else left, bottom if missed else top
+        places: dict[str, Any] = {"ha": "right" if far else "left", "va": "bottom" if missed else "top"}
         plate = {"facecolor": colour, "edgecolor": "none", "pad": 1.2, "alpha": 0.85}
         axes.text(x, y, words, fontsize=8, color="black", bbox=plate, **places)
     return figure

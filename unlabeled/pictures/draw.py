@@ -12,6 +12,7 @@ from typing import Any
 
 from unlabeled import compare, registry
 from unlabeled.contracts import Survey
+from unlabeled.datasets.world import make
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.given import PRESET, GivenResults
 from unlabeled.pictures import boxes, confusion, gallery, joints, masks, sounds
@@ -99,7 +100,9 @@ def _survey(record: Record, store: Store, benchmark: Any, root: Path | None) -> 
     """The data of the run, looked through again."""
     reader, spec = registry.load("datasets", benchmark.dataset), record.spec
     if root is None and spec["world"]:
-        root = store.world(f"{spec['world']}:{spec['world_seed']}")
+        root = make.ensure(
+            reader.world, spec["world"], spec["world_seed"], store.world(f"{spec['world']}:{spec['world_seed']}")
+        )
     place = reader.find(root) if root is not None and root.is_dir() else None
     if place is None:
         raise AbsentData(

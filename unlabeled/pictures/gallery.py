@@ -1,4 +1,4 @@
-"""A page with all pictures of a run, to be opened from disk: no script, nothing from elsewhere."""
+"""Pages with pictures, films and sounds, to be opened from disk: no script, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ img { max-width: 100%; height: auto } p { margin: .3rem 0 }
 table { border-collapse: collapse } td, th { text-align: left; padding: .1rem 1.2rem .1rem 0 }
 ul { list-style: none; padding: 0; display: grid; gap: .6rem }
 ul { grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)) }
-audio { display: block; width: 100%; max-width: 360px }
+audio, video { display: block; width: 100%; max-width: 360px }
 """
 
 
 def write(out: Path, record: Record, plates: Sequence[Plate]) -> Path:
     """Write `index.html` beside the pictures; links are relative, every name is escaped."""
     spec = record.spec
-    title = f"{spec['method']} on {spec['benchmark']}"
+    about = [
+        f"<p>{escape(record.data['label']['text'])}; recipe {escape(spec['recipe'])}; run {escape(record.id)}</p>",
+        *_scores(record),
+    ]
+    return page(out, f"{spec['method']} on {spec['benchmark']}", about, plates)
+
+
+def page(out: Path, title: str, about: Sequence[str], plates: Sequence[Plate]) -> Path:
+    """Write `index.html` from a title, lines of HTML about the whole, and plates whose files lie below `out`."""
     lines = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(record.data['label']['text'])}; recipe {escape(spec['recipe'])}; run {escape(record.id)}</p>",
-        *_scores(record),
+        *about,
         *(line for plate in plates for line in _section(out, plate)),
         "</body>\n</html>\n",
     ]
@@ -64,6 +71,12 @@ def _section(out: Path, plate: Plate) -> list[str]:
         f'<a href="{link}"><img src="{link}" alt="{escape(plate.title)}"></a>',
         f"<p>{escape(plate.caption)}</p>",
     ]
+    if plate.films:
+        players = [
+            f'<li>{escape(name)}<video controls loop preload="metadata" src="{_link(out, file)}"></video></li>'
+            for name, file in plate.films
+        ]
+        lines += ["<ul>", *players, "</ul>"]
     if plate.sounds:
         players = [
             f'<li>{escape(name)}<audio controls preload="metadata" src="{_link(out, file)}"></audio></li>'

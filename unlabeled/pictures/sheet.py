@@ -40,12 +40,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Plate:
-    """One picture of the gallery with what is said of it; `sounds` are played beside it, each with its name."""
+    """One picture of a page with what is said of it; `sounds` and `films` are played beside it, each with its name."""
 
     file: Path
     title: str
     caption: str
     sounds: tuple[tuple[str, Path], ...] = ()
+    films: tuple[tuple[str, Path], ...] = ()
 
 
 def save(figure: Figure, file: Path) -> Path:

@@ -1,0 +1,88 @@
+"""Calibration: what makes a ladder whole, on made-up rungs; the commands on the smallest preset."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from unlabeled import calibrate
+from unlabeled.calibrate import Rung, Step, gaps
+from unlabeled.cli import app
+from unlabeled.errors import BadData, WrongCall
+from unlabeled.resolve import Watch
+
+
+def ladder(**values):
+    names = {"hand": "hand-crafted", "trunk": "random trunk"}
+    return [Step(names.get(name, name), "m", "accuracy", tuple(held), 1.0) for name, held in values.items()]
+
+
+GOOD = {
+    "chance": (0.1, 0.1, 0.1),
+    "hand": (0.5, 0.4, 0.45),
+    "trunk": (0.4, 0.42, 0.41),
+    "supervised": (0.8, 0.75, 0.7),
+    "oracle": (1.0, 1.0, 1.0),
+}
+
+
+def test_a_ladder_that_holds_has_no_gaps():
+    assert gaps(ladder(**GOOD), 0.1) == []
+
+
+@pytest.mark.parametrize(
+    "changed, words",
+    [
+        ({"trunk": (0.4, 0.05, 0.41)}, "random trunk is not above chance in every seed"),
+        ({"trunk": (0.11, 0.11, 0.12)}, "the random trunk lies at chance"),
+        ({"trunk": (0.7, 0.7, 0.65)}, "supervised is less than 15 points above the random trunk"),
+        ({"supervised": (0.8, 0.39, 0.9)}, "supervised is not above hand-crafted in every seed"),
+        ({"supervised": (0.99, 0.99, 0.985)}, "the top is flat"),
+        ({"oracle": (1.0, 0.7, 1.0)}, "oracle is not above supervised in every seed"),
+    ],
+)
+def test_every_condition_is_seen(changed, words):
+    assert any(words in gap for gap in gaps(ladder(**(GOOD | changed)), 0.1))
+
+
+def test_hand_crafted_and_random_may_lead_in_turn():
+    assert gaps(ladder(**(GOOD | {"hand": (0.3, 0.5, 0.45)})), 0.1) == []
+
+
+def test_a_missing_rung_keeps_a_set_from_freezing():
+    steps = [*ladder(chance=(0.1,), trunk=(0.4,)), Step("supervised", "", "", (), 0.0, calibrate.NOT_BUILT)]
+    assert gaps(steps, 0.1) == ["supervised: not built yet"]
+
+
+def test_a_small_calibration_end_to_end(monkeypatch, store, tmp_path):
+    monkeypatch.setitem(
+        calibrate.LADDERS, "esc50",
+        calibrate.Ladder("esc50", (Rung("chance", "chance"), Rung("oracle")), calibrate.LADDERS["esc50"].samples),
+    )  # fmt: skip
+    found = calibrate.calibrate("esc50", store, Watch(), seeds=(1, 2), preset="nano")
+    assert found.steps[0].values == (0.1, 0.1) and found.steps[1].why == "not built yet" and not found.complete
+    assert {check.nuisance for check in found.checks} >= {"RMS", "duration", "crest factor"}
+    text = "\n".join(calibrate.lines(found))
+    assert "esc50@w" in text and "open: oracle: not built yet" in text and "not to be frozen yet" in text
+    held = json.loads(calibrate.write(found, tmp_path / "world").read_text())
+    assert held["complete"] is False and held["seeds"] == [1, 2] and held["knobs"]["snr_db"]
+    with pytest.raises(WrongCall, match="calibrated set"):
+        calibrate.calibrate("nothing", store, Watch())
+
+
+def test_world_make_check_and_show(tmp_path):
+    run = CliRunner()
+    done = run.invoke(app, ["world", "make", "--preset", "nano", "--sets", "dcase2013", "--out", str(tmp_path / "w")])
+    assert done.exit_code == 0 and "dcase2013:" in done.stdout
+    assert run.invoke(app, ["world", "check", str(tmp_path / "w")]).exit_code == 0
+    file = next((tmp_path / "w").rglob("*.wav"))
+    file.write_bytes(file.read_bytes()[:-2] + b"xx")
+    damaged = run.invoke(app, ["world", "check", str(tmp_path / "w")])
+    assert damaged.exit_code == 4 and "content differs" in damaged.stdout
+    none = run.invoke(app, ["world", "check", str(tmp_path / "nothing")])
+    assert isinstance(none.exception, BadData)
+    shown = run.invoke(app, ["world", "show", "dcase2013", "--preset", "nano", "--store", str(tmp_path / "s")])
+    page = (tmp_path / "s/pictures/world/index.html").read_text()
+    assert shown.exit_code == 0 and page.count("<audio") == 10 and "world dcase2013@w" in page
+    wrong = run.invoke(app, ["world", "calibrate", "esc50", "--seeds", "one"])
+    assert isinstance(wrong.exception, WrongCall)
