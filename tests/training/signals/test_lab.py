@@ -34,7 +34,7 @@ def test_white_black_and_red():
 def test_unit_range_and_back():
     for given in (colours(), torch.from_numpy(colours()).float()):
         units = lab.to_unit(lab.rgb_to_lab(given))
-        assert 0 <= units.min() and units.max() <= 1.0001
+        assert units.min() >= 0 and units.max() <= 1.0001
         assert abs(lab.from_unit(units) - lab.rgb_to_lab(given)).max() < 1e-4
     grey = lab.to_unit(lab.rgb_to_lab(np.full((3, 1, 1), 0.5)))
     np.testing.assert_allclose(grey[1:], 0.5, atol=1e-4)

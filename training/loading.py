@@ -1,0 +1,282 @@
+"""The one loader: items and a Request in, batches of decoded items out.
+
+The method chooses (`Request.pick`), here is decoded. Choices are made in the process that trains, from an item's facts
+and its own random stream; worker processes get finished choices and read files. So the order of items and every draw
+are the same for any number of workers, and training can go on at any step without decoding what came before.
+
+Streams under the loader's Rng: `order/EPOCH`; `item/EPOCH/ID` for the pick; `augment/EPOCH/ID/NAME` and
+`augment/EPOCH/ID/sound/NAME`; `mix/EPOCH/ID` for the gain of a source.
+
+Every sound of a batch goes one way: whole file, mean of channels, time 0 at the first frame, resampling (soxr HQ), and
+only then cut at whole samples of the rate that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unlabeled.contracts import Batch, Info, Pick, Request
+from unlabeled.datasets.decode import sound, video
+from unlabeled.errors import BadData, UnlabeledError
+from unlabeled.streams import Rng
+from unlabeled.training import augment, facts, frame_cache, requests
+from unlabeled.training.facts import Facts, Item
+from unlabeled.training.frame_cache import FrameCache
+
+ONCE = "once"
+"""What stands for the epoch in the streams of `Loader.once`."""
+
+
+def _silent(text: str) -> None:
+    """Tell nobody."""
+
+
+class Loader:
+    """Batches of items that answer a Request.
+
+    items       : videos (files or folders of frames), pictures or sounds; ids are unique
+    rng         : its seed and path decide order, picks and augmentations
+    workers     : processes that decode; 0 decodes in this one
+    labels      : class numbers in the batches: for benchmarks only
+    cache       : folder for facts about files and for decoded frames; None decodes in every epoch
+    cache_bytes : the largest file of decoded frames; None: 4 GiB, and at most a quarter of what is free
+    tell        : hears when a cache is made, and when it would be too large
+
+    Raises
+    ------
+    WrongCall : the request names something unknown or contradicts itself, or items cannot answer it.
+    BadData : a file cannot be decoded, items have no sound where sound is asked for (all are named), or no class.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        request: Request,
+        batch: int,
+        rng: Rng,
+        *,
+        workers: int = 0,
+        labels: bool = False,
+        cache: Path | None = None,
+        cache_bytes: int | None = None,
+        tell: Callable[[str], None] = _silent,
+    ) -> None:
+        requests.check(request)
+        requests.check_items(items, request, batch, labels)
+        self.items, self.request, self.batch, self.rng = tuple(items), request, batch, rng
+        self.workers = workers
+        heard = request.kind in requests.HEARD
+        known = facts.examine(self.items, heard, "motion" in request.wants, cache, workers)
+        self.infos: Sequence[Info] = [one.info(request.rate) for one in known]
+        if heard:
+            requests.check_heard(self.items, self.infos)
+        frames = None
+        if cache is not None:
+            short = augment.reading_size(request)
+            frames = frame_cache.ensure(self.items, known, short, cache, cache_bytes, workers, tell)
+        # Without pick and motion: the first may not travel between processes, the second need not.
+        bare = [replace(one, motion=None) for one in known]
+        self._reader = _Reader(self.items, bare, replace(request, pick=None), rng, labels, frames)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch; items that fill no batch are left out of it."""
+        return len(self.items) // (self.batch * self.request.sources)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches without end, from step 0."""
+        return self.from_step(0)
+
+    def from_step(self, step: int) -> Iterator[Batch]:
+        """Batches without end from a step on: those that `iter` gives after `step` others.
+
+        Raises
+        ------
+        WrongCall : there are fewer items than a batch holds.
+        """
+        requests.check_enough(self.items, self.request, self.batch)
+        return self._read(self._training(step))
+
+    def once(self) -> Iterator[Batch]:
+        """Every item once, in order, without augmentations; the last batch may be smaller.
+
+        Mixtures: of n groups the k-th holds items k, k + n, k + 2 n ...; items that fill no group are left out.
+        """
+        return self._read(self._evaluation())
+
+    # -------------------------------------------------------- choices
+
+    def _training(self, step: int) -> Iterator[list[_Choice]]:
+        a_batch = self.batch * self.request.sources
+        while True:
+            epoch, within = divmod(step, self.steps_per_epoch)
+            order = self._order(epoch)[within * a_batch : (within + 1) * a_batch]
+            yield self._choices([int(index) for index in order], str(epoch))
+            step += 1
+
+    def _evaluation(self) -> Iterator[list[_Choice]]:
+        sources = self.request.sources
+        groups = len(self.items) // sources
+        for first in range(0, groups, self.batch):
+            members = range(first, min(first + self.batch, groups))
+            yield self._choices([group + k * groups for group in members for k in range(sources)], ONCE)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return _permutation(self.rng, epoch, len(self.items))
+
+    def _choices(self, indices: Sequence[int], epoch: str) -> list[_Choice]:
+        picks = [
+            requests.picked(self.request, self.items[k], self.infos[k], self.rng.under("item", epoch, self.items[k].id))
+            for k in indices
+        ]
+        requests.check_alike(self.request, [self.items[k] for k in indices], picks)
+        return [_Choice(k, epoch, pick) for k, pick in zip(indices, picks, strict=True)]
+
+    def _read(self, choices: Iterator[list[_Choice]]) -> Iterator[Batch]:
+        loader: DataLoader[Any] = DataLoader(
+            self._reader,
+            batch_sampler=choices,
+            num_workers=self.workers,
+            collate_fn=_as_it_is,
+            # Spawned, not forked: a forked child of a process with threads can hang.
+            multiprocessing_context="spawn" if self.workers else None,
+            # One of its own: DataLoader would draw from the global generator.
+            generator=torch.Generator().manual_seed(0),
+        )
+        for got in loader:
+            if isinstance(got, UnlabeledError):
+                raise got
+            yield got
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One item of a batch: which, in which epoch, and what is read of it."""
+
+    index: int
+    epoch: str
+    pick: Pick
+
+
+@lru_cache(maxsize=4)
+def _permutation(rng: Rng, epoch: int, n: int) -> np.ndarray:
+    return rng.numpy("order", epoch).permutation(n)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+# ---------------------------------------------------------------- reading, in any process
+
+
+class _Reader(Dataset[Any]):
+    """Choices to batches. It holds no open file and no array, so that it travels to other processes."""
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        known: Sequence[Facts],
+        request: Request,
+        rng: Rng,
+        labels: bool,
+        cache: FrameCache | None,
+    ) -> None:
+        self.items, self.known, self.request, self.rng = items, known, request, rng
+        self.labels, self.cache = labels, cache
+        self.short = augment.reading_size(request)
+
+    def __getitems__(self, choices: Sequence[_Choice]) -> Batch | UnlabeledError:
+        """A batch, or what is wrong: DataLoader would rewrite the text of an error that a worker raises."""
+        try:
+            return self._batch(choices)
+        except UnlabeledError as fault:
+            return fault
+
+    def _batch(self, choices: Sequence[_Choice]) -> Batch:
+        request, first = self.request, choices[0].pick
+        frames = torch.stack([self._frames(choice) for choice in choices]) if first.frames else None
+        waves = torch.from_numpy(np.stack([self._sound(choice) for choice in choices])) if first.sound else None
+        target = _stacked([choice.pick.target for choice in choices])
+        labels = torch.tensor([self.items[choice.index].target for choice in choices]) if self.labels else None
+        ids = tuple(self.items[choice.index].id for choice in choices)
+        if request.kind == "images" and frames is not None:
+            frames = frames[:, 0, 0]
+        elif request.kind == "frames" and frames is not None:
+            frames = frames[:, 0]
+        elif frames is not None:
+            frames = frames.transpose(2, 3).contiguous()
+        if request.kind != "mixtures":
+            return Batch(ids, frames, waves, None, target, labels)
+
+        def grouped(values: torch.Tensor | None) -> torch.Tensor | None:
+            return None if values is None else values.unflatten(0, (-1, request.sources))
+
+        # One run and one stretch an item: those axes become that of the sources.
+        parts = grouped(None if waves is None else waves[:, 0])
+        pictures = grouped(None if frames is None else frames[:, 0])
+        mixture = None if parts is None else parts.sum(1)
+        return Batch(ids, pictures, parts, mixture, grouped(target), grouped(labels))
+
+    def _draws(self, choice: _Choice) -> Rng | None:
+        """The streams of augmentation of an item; None where it is read for evaluation."""
+        if choice.epoch == ONCE:
+            return None
+        return self.rng.under("augment", choice.epoch, self.items[choice.index].id)
+
+    def _frames(self, choice: _Choice) -> torch.Tensor:
+        """`(runs, T, C, size, size)` of one item."""
+        wanted = [index for run in choice.pick.frames for index in run]
+        if self.cache is not None:
+            read = self.cache.read(choice.index, wanted)
+        else:
+            full = facts.some_frames(self.items[choice.index].path, wanted)
+            read = np.stack([facts.resize(frame, self.short) for frame in full])
+        ready = augment.pictures(read, self.request, self._draws(choice))
+        return ready.unflatten(0, (len(choice.pick.frames), -1))
+
+    def _sound(self, choice: _Choice) -> np.ndarray:
+        """`(stretches, samples)` of one item."""
+        item, rate = self.items[choice.index], self.request.rate
+        wave = _aligned(item, self.known[choice.index], rate)
+        cuts = [requests.samples_of(*stretch, rate) for stretch in choice.pick.sound]
+        if max(start + count for start, count in cuts) > len(wave):
+            raise BadData(f"{facts.sound_path(item)} has changed: its sound is shorter than before", "run again")
+        stretches = np.stack([wave[start : start + count] for start, count in cuts])
+        if not np.isfinite(stretches).all():
+            raise BadData(f"{facts.sound_path(item)} holds NaN or infinite samples", "encode its sound again")
+        draws = self._draws(choice)
+        stretches = augment.sound(stretches, self.request, None if draws is None else draws.under("sound"))
+        if self.request.kind == "mixtures":
+            gain = self.rng.numpy("mix", choice.epoch, item.id).uniform(*self.request.gain)
+            stretches = stretches * np.float32(gain)
+        return stretches
+
+
+def _aligned(item: Item, known: Facts, rate: int) -> np.ndarray:
+    """The whole sound of an item `(samples,)` float32 at `rate`, mono, sample 0 at the time of the first frame."""
+    path = facts.sound_path(item)
+    assert path is not None, "items without sound were refused"
+    whole = sound.read(path) if facts.plain_sound(path) else video.read_sound(path)
+    wave, lead = sound.mono(whole), known.lead()
+    wave = wave[lead:] if lead >= 0 else np.pad(wave, (-lead, 0))
+    return sound.resample(wave, whole.rate, rate)
+
+
+def _stacked(targets: Sequence[Any]) -> torch.Tensor | None:
+    """The picks' own answers as `(B, ...)`: whole numbers int64, others float32."""
+    if targets[0] is None:
+        return None
+    try:
+        values = torch.from_numpy(np.stack([np.asarray(target) for target in targets]))
+    except (ValueError, TypeError) as fault:
+        raise UnlabeledError(f"the targets of a batch cannot be stacked: {fault}") from fault
+    return values.float() if values.is_floating_point() else values.long()
