@@ -1,4 +1,4 @@
-"""Video files to frames and sound: container checks, forward decoding, RGB, samples.
+"""Video files to frames and sound: forward decoding, exact numbers, RGB, samples.
 
 Frames are counted as the decoder gives them out, from 0: headers promise others (packed B-frames, frames left out),
 and so do time stamps. Nothing is ever sought. Display rotation and pixels that are not square are left as they are.
@@ -11,37 +11,29 @@ PNGs of a JHMDB video it is off by 1.91 grey levels in the mean, ours by 1.69.
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from unlabeled.datasets.decode import containers
 from unlabeled.datasets.decode.sound import Sound
 from unlabeled.errors import BadData
 
-CONTAINERS = "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg"
-"""What may be opened: FFmpeg would show a letter as a film of its text, and follow lists that name other files."""
-
 CONVERSION = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
-_Stream = TypeVar("_Stream", av.VideoStream, av.AudioStream)
-
 _AGAIN = "copy or download the file again"
-_BOXES = {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx", b"mfra"}
 
 
 @dataclass(frozen=True)
 class VideoFacts:
     """What decoding a whole video found; JSON values only.
 
+    stream        : number of the stream in the file
     frames        : decoded frames
     width, height : pixels of every frame
     fps           : frames a second as the container states them, 0.0 where it does not
@@ -51,6 +43,7 @@ class VideoFacts:
     sound         : whether a sound belongs to it
     """
 
+    stream: int
     frames: int
     width: int
     height: int
@@ -64,149 +57,17 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """What decoding a whole sound found: `samples` of each channel at `rate` Hz, the first one at `first_s`."""
+    """What decoding a whole sound found: `samples` of each channel at `rate` Hz, the first one at `first_s`.
 
+    `stream` is its number in the file; JSON values only.
+    """
+
+    stream: int
     rate: int
     channels: int
     samples: int
     first_s: float
     codec: str
-
-
-# ---------------------------------------------------------------- is the file whole?
-
-
-def check(path: Path) -> None:
-    """Refuse a file that is missing, no regular file, empty, or shorter than its container says; nothing is decoded.
-
-    AVI and MP4 (MOV, 3GP) state their length. A cut in other containers shows only where a frame cannot be decoded.
-
-    Raises
-    ------
-    BadData : names the file and what is wrong with it.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadData(f"{path} is no regular file", "put the video file there")
-        with path.open("rb") as file:
-            fault = _fault(file, status.st_size)
-    except FileNotFoundError:
-        raise BadData(f"{path} is missing", "check the data folder") from None
-    except OSError as error:
-        raise BadData(f"{path} cannot be opened: {error.strerror}") from error
-    if fault:
-        raise BadData(f"{path} {fault}", _AGAIN)
-
-
-def _fault(file: BinaryIO, size: int) -> str:
-    """What is wrong with the container, empty if nothing is."""
-    if size == 0:
-        return "is empty"
-    magic = file.read(12)
-    if magic[:4] == b"RIFF" and magic[8:] == b"AVI ":
-        return _avi_fault(file, size)
-    return _mp4_fault(file, size) if magic[4:8] in _BOXES else ""
-
-
-def _avi_fault(file: BinaryIO, size: int) -> str:
-    """What is wrong with the RIFF parts of an AVI file (large files have several), empty if nothing is."""
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        kind, length = file.read(4), int.from_bytes(file.read(4), "little")
-        if kind != b"RIFF":  # foreign bytes behind: HMDB-51 fills its files up with zeros
-            break
-        end = start + 8 + length
-        if end > size:
-            return f"is cut off: its header promises {end} bytes, it has {size}"
-        start = end + (length & 1)
-    return ""
-
-
-def _mp4_fault(file: BinaryIO, size: int) -> str:
-    """What is wrong with the boxes of an MP4 or MOV file, empty if nothing is."""
-    kinds: set[bytes] = set()
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
-        if kind not in _BOXES and {b"moov", b"mdat"} <= kinds:
-            break  # foreign bytes behind
-        if length == 1:  # the length follows in 64 bits
-            length = int.from_bytes(file.read(8), "big")
-        end = start + length if length else size
-        if end > size:
-            return f"is cut off: its {kind!r} box ends at byte {end}, it has {size}"
-        if end < start + 8:
-            return f"is damaged: its {kind!r} box claims {length} bytes"
-        kinds.add(kind)
-        start = end
-    return "" if b"moov" in kinds else "is cut off: it has no moov box"
-
-
-# ---------------------------------------------------------------- streams
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
-    """The container of a checked file; whatever FFmpeg says becomes BadData.
-
-    A Python file is handed over, since FFmpeg takes names for patterns and addresses (`%03d`, `a:b`) and PyAV cannot
-    encode every one. Names and titles inside a file may be in any encoding.
-    """
-    check(path)
-    try:
-        with (
-            path.open("rb") as file,
-            av.open(file, "r", options={"format_whitelist": CONTAINERS}, metadata_errors="ignore") as container,
-        ):
-            yield container
-    except av.ArgumentError as fault:
-        raise BadData(f"{path} is not a video file", "AVI, MP4, MOV, WebM, MKV and MPEG are read") from fault
-    except (av.FFmpegError, OSError) as fault:
-        raise BadData(f"{path} cannot be decoded: {fault.strerror}", _AGAIN) from fault
-
-
-def _picture(container: InputContainer, path: Path, pair: int) -> av.VideoStream:
-    """Video stream number `pair`, to be decoded on one thread: many files at once is what workers are for."""
-    films = _films(container)
-    if not films:
-        raise BadData(f"{path} has no video stream")
-    return _decodable(_numbered(films, pair, path), path)
-
-
-def _sound(container: InputContainer, path: Path, pair: int) -> av.AudioStream | None:
-    """The sound that belongs to video stream number `pair`.
-
-    As many sounds as videos: the one of the same number. Otherwise the first one after the video, or the last
-    before it where none follows. Without videos the sounds are numbered.
-    """
-    films, sounds = _films(container), list(container.streams.audio)
-    if not sounds:
-        return None
-    if films and len(sounds) != len(films):
-        film = _numbered(films, pair, path)
-        return _decodable(next((sound for sound in sounds if sound.index > film.index), sounds[-1]), path)
-    return _decodable(_numbered(sounds, pair, path), path)
-
-
-def _films(container: InputContainer) -> list[av.VideoStream]:
-    """Video streams; the cover picture of a song is none."""
-    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-
-
-def _numbered(streams: Sequence[_Stream], pair: int, path: Path) -> _Stream:
-    if not 0 <= pair < len(streams):
-        raise BadData(f"{path} has {len(streams)} video streams with their sound, there is no number {pair}")
-    return streams[pair]
-
-
-def _decodable(stream: _Stream, path: Path) -> _Stream:
-    if stream.codec_context is None:
-        raise BadData(f"{path}: no decoder for the codec of stream {stream.index}", "convert it to H.264 with AAC")
-    stream.codec_context.thread_count = 1
-    return stream
 
 
 # ---------------------------------------------------------------- frames
@@ -217,11 +78,11 @@ def facts(path: Path, pair: int = 0) -> VideoFacts:
 
     Raises
     ------
-    BadData : whatever `check` refuses, no video stream, no decoder, no frames, frames of several sizes, or a frame
-        that cannot be decoded.
+    BadData : whatever `containers.check` refuses, no video stream, no decoder, no frames, frames of several sizes, or
+        a frame that cannot be decoded.
     """
-    with _opened(path) as container:
-        stream = _picture(container, path, pair)
+    with containers.opened(path) as container:
+        stream = containers.picture(container, path, pair)
         stamps, damaged, frames = [], 0, 0
         for frame in _decoded(container, stream, path):
             frames += 1
@@ -233,8 +94,9 @@ def facts(path: Path, pair: int = 0) -> VideoFacts:
         step = 1 / fps if fps else 0.0
         first = min(stamps, default=0.0)
         seconds = max(stamps) - first + step if stamps else frames * step
-        sound = _sound(container, path, pair) is not None
-        return VideoFacts(frames, *size, fps, first, seconds, stream.codec_context.name, damaged, sound)
+        sound = len(container.streams.audio) > 0
+        codec = stream.codec_context.name
+        return VideoFacts(stream.index, frames, *size, fps, first, seconds, codec, damaged, sound)
 
 
 def stream_frames(path: Path, size: tuple[int, int] | None = None, pair: int = 0) -> Iterator[np.ndarray]:
@@ -244,9 +106,9 @@ def stream_frames(path: Path, size: tuple[int, int] | None = None, pair: int = 0
     ------
     BadData : as `facts`.
     """
-    with _opened(path) as container:
+    with containers.opened(path) as container:
         rgb = _Rgb(size)
-        for frame in _decoded(container, _picture(container, path, pair), path):
+        for frame in _decoded(container, containers.picture(container, path, pair), path):
             yield rgb(frame)
 
 
@@ -267,10 +129,10 @@ def read_frames(
     for place, index in enumerate(indices):
         places.setdefault(int(index), []).append(place)
     last = max(places, default=0)
-    with _opened(path) as container:
+    with containers.opened(path) as container:
         rgb = _Rgb(size)
         frames = np.empty(0)
-        for number, frame in enumerate(_decoded(container, _picture(container, path, pair), path)):
+        for number, frame in enumerate(_decoded(container, containers.picture(container, path, pair), path)):
             if number == 0:
                 frames = np.empty((len(indices), *(size or (frame.height, frame.width)), 3), np.uint8)
             if number in places:
@@ -338,8 +200,8 @@ def sound_facts(path: Path, pair: int = 0) -> SoundFacts | None:
     ------
     BadData : as `read_sound`, but for the missing sound.
     """
-    with _opened(path) as container:
-        stream = _sound(container, path, pair)
+    with containers.opened(path) as container:
+        stream = containers.sound(container, path, pair)
         if stream is None:
             return None
         first_s, total = 0.0, 0
@@ -348,7 +210,7 @@ def sound_facts(path: Path, pair: int = 0) -> SoundFacts | None:
                 first_s = chunk.time or 0.0
             total += chunk.samples
         samples = _without_padding(total, container, stream)
-        return SoundFacts(stream.rate, stream.channels, samples, first_s, stream.codec_context.name)
+        return SoundFacts(stream.index, stream.rate, stream.channels, samples, first_s, stream.codec_context.name)
 
 
 def read_sound(path: Path, start_s: float = 0.0, length_s: float | None = None, pair: int = 0) -> Sound:
@@ -361,11 +223,11 @@ def read_sound(path: Path, start_s: float = 0.0, length_s: float | None = None, 
 
     Raises
     ------
-    BadData : whatever `check` refuses, no sound, no decoder, NaN or infinite samples, a part behind the end, or sound
-        that cannot be decoded.
+    BadData : whatever `containers.check` refuses, no sound, no decoder, NaN or infinite samples, a part behind the
+        end, or sound that cannot be decoded.
     """
-    with _opened(path) as container:
-        stream = _sound(container, path, pair)
+    with containers.opened(path) as container:
+        stream = containers.sound(container, path, pair)
         if stream is None:
             raise BadData(f"{path} has no sound: no audio stream belongs to its video")
         rate = stream.rate

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unlabeled.datasets.decode import video
+from unlabeled.datasets.decode import containers, video
 from unlabeled.errors import BadData
 
 HEIGHT, WIDTH, BITS = 32, 128, 8
@@ -286,7 +286,10 @@ def test_each_video_has_its_own_sound(tmp_path, order, chosen):
                 mux_sound(container, stream, click(rates[place], 1, 100))
     videos = [place for place, kind in enumerate(order) if kind == "v"]
     assert [video.sound_facts(path, pair).rate for pair in range(len(videos))] == [rates[place] for place in chosen]
-    assert [video.facts(path, pair).width for pair in range(len(videos))] == [WIDTH + 16 * place for place in videos]
+    assert [video.sound_facts(path, pair).stream for pair in range(len(videos))] == chosen
+    assert [video.facts(path, pair).stream for pair in range(len(videos))] == videos
+    widths = [next(video.stream_frames(path, pair=pair)).shape[1] for pair in range(len(videos))]
+    assert widths == [WIDTH + 16 * place for place in videos]
     assert "there is no number" in refused(video.facts, path, len(videos))
     assert "there is no number" in refused(video.sound_facts, path, len(videos))
 
@@ -362,6 +365,10 @@ def test_an_unknown_codec_is_refused(tmp_path):
     path = film(tmp_path / "a.avi", count=3)
     path.write_bytes(path.read_bytes().replace(b"FMP4", b"Zq9!"))
     assert "no decoder" in refused(video.facts, path)
+    path = film(tmp_path / "b.mov", count=3, sound="pcm_s16le")
+    path.write_bytes(path.read_bytes().replace(b"sowt", b"Zq9!"))
+    assert "no decoder" in refused(video.read_sound, path)
+    assert video.facts(path).frames == 3, "its pictures can be used"
 
 
 def test_a_video_without_frames_is_refused(tmp_path):
@@ -432,10 +439,11 @@ def test_real_videos_with_sound_decode_as_recorded(real_data):
                 video.read_sound(path, pair=pair),
             )
             assert (facts.frames, facts.width, facts.height) == tuple(film_[k] for k in ("frames", "width", "height"))
+            assert (facts.stream, sound_facts.stream) == (film_["index"], heard["index"])
             assert facts.first_s == film_["first_time"]
             assert facts.first_s + facts.seconds - 1 / facts.fps == pytest.approx(film_["last_time"], abs=1e-6)
             lumas = [film_["mean_luma_first"], film_["mean_luma_last"]]
-            with video._opened(path) as container:
+            with containers.opened(path) as container:
                 decoded = list(video._decoded(container, container.streams.video[pair], path))
                 greys = [decoded[k].to_ndarray(format="gray").mean() for k in (0, -1)]
             np.testing.assert_allclose(greys, lumas, atol=6e-4)
