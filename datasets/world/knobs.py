@@ -113,3 +113,112 @@ class Dcase2013Knobs:
 
 
 DCASE2013 = Dcase2013Knobs()
+
+
+@dataclass(frozen=True)
+class FilmSize:
+    """Clips of one preset: frames, and pixels across and down."""
+
+    frames: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class FilmKnobs:
+    """How clips of actions look, the same for each class. Ranges are those of uniform draws.
+
+    Lengths are in pixels of a frame of 64 rows, and grow with the frame; `period` is in frames of a clip of
+    48, and grows with the clip.
+
+    contrast    : of the ground
+    size        : of an object's sprite
+    period      : of the programme
+    rise        : share of the period that the slow way takes
+    pan, shake  : standard deviation of the camera's speed and of its random steps, a frame
+    light       : standard deviation of the logarithm of a frame's gain
+    noise       : standard deviation of the sensor, of 255
+    distractors : other objects, that belong to the ground
+    fps         : frames a second
+    quantiser   : of Motion-JPEG
+    """
+
+    contrast: float = 0.6
+    size: tuple[float, float] = (26.0, 32.0)
+    period: tuple[float, float] = (24.0, 34.0)
+    rise: tuple[float, float] = (0.75, 0.85)
+    pan: float = 0.15
+    shake: float = 0.15
+    light: float = 0.03
+    noise: float = 3.0
+    distractors: int = 0
+    fps: int = 25
+    quantiser: int = 6
+
+
+_FILMS = {"nano": FilmSize(24, 40, 32), "mini": FilmSize(48, 80, 64), "small": FilmSize(64, 160, 128)}
+
+
+@dataclass(frozen=True)
+class Ucf101Size:
+    """One preset of `ucf101`: numbers of reversal pairs, of control classes, of clips for each class and group."""
+
+    pairs: int
+    controls: int
+    clips: int
+    film: FilmSize
+
+
+@dataclass(frozen=True)
+class Ucf101Knobs:
+    """`kinds` are the numbers of those that act."""
+
+    version: str = "ucf101@w0"
+    kinds: tuple[int, ...] = tuple(range(12))
+    film: FilmKnobs = FilmKnobs()
+    sizes: Mapping[str, Ucf101Size] = field(
+        default_factory=lambda: {
+            "nano": Ucf101Size(pairs=5, controls=2, clips=1, film=_FILMS["nano"]),
+            "mini": Ucf101Size(pairs=5, controls=2, clips=3, film=_FILMS["mini"]),
+            "small": Ucf101Size(pairs=10, controls=4, clips=8, film=_FILMS["small"]),
+        }
+    )
+
+
+UCF101 = Ucf101Knobs()
+
+
+@dataclass(frozen=True)
+class Hmdb51Size:
+    """One preset of `hmdb51`: numbers of pairs and controls; of a class, of clips by their role in a split."""
+
+    pairs: int
+    controls: int
+    train: int
+    test: int
+    unused: int
+    film: FilmSize
+
+    @property
+    def clips(self) -> int:
+        """Clips of a class."""
+        return self.train + self.test + self.unused
+
+
+@dataclass(frozen=True)
+class Hmdb51Knobs:
+    """Other kinds than in `ucf101`, before a camera that moves three times as much, beside another object."""
+
+    version: str = "hmdb51@w0"
+    kinds: tuple[int, ...] = tuple(range(25, 37))
+    film: FilmKnobs = FilmKnobs(pan=0.45, shake=0.45, distractors=1)
+    sizes: Mapping[str, Hmdb51Size] = field(
+        default_factory=lambda: {
+            "nano": Hmdb51Size(pairs=3, controls=2, train=4, test=2, unused=1, film=_FILMS["nano"]),
+            "mini": Hmdb51Size(pairs=3, controls=2, train=14, test=6, unused=2, film=_FILMS["mini"]),
+            "small": Hmdb51Size(pairs=6, controls=4, train=70, test=30, unused=2, film=_FILMS["small"]),
+        }
+    )
+
+
+HMDB51 = Hmdb51Knobs()

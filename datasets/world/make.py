@@ -11,7 +11,18 @@ from types import ModuleType
 from typing import Any
 
 from unlabeled import streams
-from unlabeled.datasets.world import cast, dcase2013, esc50, files, knobs, voices
+from unlabeled.datasets.world import (
+    actions,
+    cast,
+    dcase2013,
+    esc50,
+    files,
+    hmdb51,
+    knobs,
+    render,
+    ucf101,
+    voices,
+)
 from unlabeled.datasets.world.build import Order, build, finished
 from unlabeled.datasets.world.files import WorldFile
 from unlabeled.datasets.world.manifest import Medium, generator_hash
@@ -56,6 +67,24 @@ SETS: dict[str, WorldSet] = {
         files=dcase2013.files,
         tables=dcase2013.tables,
         media=("sound",),
+    ),
+    "ucf101": WorldSet(
+        folder="UCF101",
+        knobs=knobs.UCF101,
+        modules=(streams, cast, render, files, actions, ucf101),
+        items=ucf101.items,
+        files=ucf101.files,
+        tables=ucf101.tables,
+        media=("video",),
+    ),
+    "hmdb51": WorldSet(
+        folder="HMDB51",
+        knobs=knobs.HMDB51,
+        modules=(streams, cast, render, files, actions, ucf101, hmdb51),
+        items=hmdb51.items,
+        files=hmdb51.files,
+        tables=hmdb51.tables,
+        media=("video",),
     ),
 }
 

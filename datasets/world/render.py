@@ -259,36 +259,34 @@ def camera(frames: int, pan_sd: float, shake_sd: float, rng: np.random.Generator
 
 def backdrop(
     scene: Scene, rows: int, columns: int, offsets: np.ndarray, contrast: float, rng: np.random.Generator
-) -> Image.Image:
-    """The ground of a clip, as large as a camera of these `offsets (frames, 2)` needs.
+) -> np.ndarray:
+    """The ground of a clip, float32 `(h, w, 3)`, as large as a camera of these `offsets (frames, 2)` needs.
 
     Value noise between the two colours of the scene, whose hues vary from place to place; `contrast` 1 is
-    the whole way from one to the other.
+    the whole way from one to the other. What belongs to the ground can be pasted on it; its middle is seen
+    by a camera at rest.
     """
     dark, light = rng.uniform(0.25, 0.45), rng.uniform(0.6, 0.85)
     hues = np.array(scene.hues) + 0.06 * rng.standard_normal(2)
     first, second = (
-        np.array(colorsys.hsv_to_rgb(hue % 1.0, scene.saturation, value), np.float32)
+        255.0 * np.array(colorsys.hsv_to_rgb(hue % 1.0, scene.saturation, value))
         for hue, value in zip(hues, (dark, light), strict=True)
     )
     margin_x, margin_y = _margins(offsets)
     # Cells are those of 64 rows, so that a scene looks alike at every size.
-    share = 0.5 + contrast * _noise(
-        columns + 2 * margin_x, rows + 2 * margin_y, 4.0 * scene.cell * rows / 64.0, rng, octaves=3
-    )
-    share = np.clip(share, 0.0, 1.0)[..., None].astype(np.float32)
-    ground = (first + share * (second - first)) * np.float32(255.0)
-    return Image.fromarray(np.rint(ground).astype(np.uint8))
+    cell = 4.0 * scene.cell * rows / 64.0
+    share = np.clip(0.5 + contrast * _noise(columns + 2 * margin_x, rows + 2 * margin_y, cell, rng, octaves=3), 0, 1)
+    return (first + share[..., None] * (second - first)).astype(np.float32)
 
 
-def view(ground: Image.Image, offset: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The backdrop as a camera at `offset (2,)` sees it, float32."""
-    x = (ground.width - columns) / 2.0 + float(offset[0])
-    y = (ground.height - rows) / 2.0 + float(offset[1])
-    part = ground.transform(
-        (columns, rows), Image.Transform.AFFINE, (1.0, 0.0, x, 0.0, 1.0, y), Image.Resampling.BILINEAR
-    )
-    return np.asarray(part).astype(np.float32)
+def view(ground: np.ndarray, offset: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The ground as a camera at `offset (2,)` sees it, between its pixels where need be."""
+    x, y = (ground.shape[1] - columns) / 2.0 + float(offset[0]), (ground.shape[0] - rows) / 2.0 + float(offset[1])
+    left, top = int(np.floor(x)), int(np.floor(y))
+    right_share, lower_share = np.float32(x - left), np.float32(y - top)
+    part = ground[top : top + rows + 1, left : left + columns + 1]
+    lines = part[:-1] + lower_share * (part[1:] - part[:-1])
+    return lines[:, :-1] + right_share * (lines[:, 1:] - lines[:, :-1])
 
 
 def _margins(offsets: np.ndarray) -> tuple[int, int]:
