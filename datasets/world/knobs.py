@@ -222,3 +222,73 @@ class Hmdb51Knobs:
 
 
 HMDB51 = Hmdb51Knobs()
+
+
+@dataclass(frozen=True)
+class Davis2017Size:
+    """One preset of `davis2017`: numbers of sequences, frames of each, pixels across and down."""
+
+    train: int
+    val: int
+    frames: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Davis2017Knobs:
+    """Lengths are in pixels of a frame of 72 rows, and grow with the frame. Ranges are those of uniform draws.
+
+    kinds     : the first so many
+    objects   : most objects of a sequence
+    twins     : share of sequences with two objects or more in which two are of one kind
+    occluded  : share of sequences in which something crosses an object
+    clutter   : number of things on the ground
+    apart     : least distance of two objects in the first frame, as a share of the sum of their sizes
+    size      : of a thing's sprite
+    speed     : factor on 0.12 .. 0.25 radians a frame of the sines of a path
+    reach     : amplitude of these sines, as a share of the frame
+    turn      : standard deviation of the turning speed, radians a frame
+    swell     : most that the size changes, as a share
+    shear     : most deformation
+    pan       : standard deviation of the camera's speed, a frame
+    shake     : its random steps, standard deviation
+    contrast  : of the ground
+    shadow    : how much darker and brighter a drifting shadow makes the picture, as a share
+    drift     : of the shadow, radians a frame, standard deviation
+    light     : standard deviation of the logarithm of a frame's gain
+    noise     : standard deviation of the sensor, of 255
+    quality   : of JPEG
+    """
+
+    version: str = "davis2017@w0"
+    kinds: int = 16
+    objects: int = 3
+    twins: float = 0.35
+    occluded: float = 0.5
+    clutter: int = 4
+    apart: float = 0.4
+    size: tuple[float, float] = (24.0, 40.0)
+    speed: float = 0.6
+    reach: tuple[float, float] = (0.15, 0.35)
+    turn: float = 0.04
+    swell: float = 0.2
+    shear: float = 0.1
+    pan: float = 0.5
+    shake: tuple[float, float] = (0.1, 0.6)
+    contrast: float = 0.6
+    shadow: tuple[float, float] = (0.05, 0.25)
+    drift: float = 0.1
+    light: float = 0.08
+    noise: float = 5.0
+    quality: int = 92
+    sizes: Mapping[str, Davis2017Size] = field(
+        default_factory=lambda: {
+            "nano": Davis2017Size(train=4, val=3, frames=10, width=64, height=40),
+            "mini": Davis2017Size(train=24, val=16, frames=24, width=128, height=72),
+            "small": Davis2017Size(train=60, val=30, frames=48, width=256, height=144),
+        }
+    )
+
+
+DAVIS2017 = Davis2017Knobs()

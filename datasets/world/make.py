@@ -14,6 +14,7 @@ from unlabeled import streams
 from unlabeled.datasets.world import (
     actions,
     cast,
+    davis2017,
     dcase2013,
     esc50,
     files,
@@ -85,6 +86,15 @@ SETS: dict[str, WorldSet] = {
         files=hmdb51.files,
         tables=hmdb51.tables,
         media=("video",),
+    ),
+    "davis2017": WorldSet(
+        folder="DAVIS",
+        knobs=knobs.DAVIS2017,
+        modules=(streams, cast, render, files, davis2017),
+        items=davis2017.items,
+        files=davis2017.files,
+        tables=davis2017.tables,
+        media=("picture",),
     ),
 }
 
