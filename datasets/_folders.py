@@ -16,6 +16,8 @@ from unlabeled.errors import BadData, name_several
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 """Control characters, and the surrogates that stand for the bytes of a name that is no UTF-8."""
 
+_ARCHIVE = re.compile(r"\.(zip|rar|7z|tgz|tar(\.\w+)?)$", re.IGNORECASE)
+
 
 def look(file: Path, examine: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """The memo that remembers nothing."""
@@ -32,6 +34,17 @@ def find(root: Path, names: Sequence[str], is_it: Callable[[Path], bool]) -> Pat
     """The first of `root` itself and `root/<name>` that looks like the set."""
     candidates = [root, *(root / name for name in names)]
     return next((folder for folder in candidates if folder.is_dir() and is_it(folder)), None)
+
+
+def archives(folder: Path, start: str = "") -> list[str]:
+    """Names of packed files in a folder that begin with `start`, in any case."""
+    names = [file.name for file in folder.iterdir() if _ARCHIVE.search(file.name) and file.is_file()]
+    return sorted(name for name in names if name.lower().startswith(start.lower()))
+
+
+def to_unpack(*archives: str) -> str:
+    """The end of a sentence about something missing: what to do where packed files lie beside."""
+    return f"; unpack {name_several(list(archives), 4)}" if archives else ""
 
 
 def shown(name: str) -> str:
