@@ -10,7 +10,7 @@ Mirroring left and right never changes a class, and no class needs a sense of ro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -34,16 +34,20 @@ HALO = 0.3
 
 @dataclass(frozen=True)
 class Subject:
-    """The object that acts: where it stands and how large it is, the direction of its copies, the frame."""
+    """The object that acts: where it stands and how large it is, the direction of its copies, the frame.
+
+    Copies follow each other clockwise or the other way (`hand` 1 or -1).
+    """
 
     place: Place
     turn: float
+    hand: int
     rows: int
     columns: int
 
     def around(self, distance: float, part: float, size: float) -> Place:
         """A copy at a distance in frame heights, `part` of a turn further round; its size relative to the object."""
-        angle = self.turn + 2.0 * np.pi * part
+        angle = self.turn + self.hand * 2.0 * np.pi * part
         return replace(
             self.place,
             x=self.place.x + self.rows * distance * float(np.cos(angle)),
@@ -176,6 +180,12 @@ def classes(pairs: int, controls: int) -> tuple[Action, ...]:
     return tuple(sorted(chosen, key=lambda action: action.name))
 
 
+def evenly(choices: Iterable[int], count: int, rng: np.random.Generator) -> list[int]:
+    """`count` of the choices in random order, each as often as any other or once more."""
+    order = rng.permutation(list(choices))
+    return [int(choice) for choice in rng.permutation(np.resize(order, count))]
+
+
 # ---------------------------------------------------------------- one clip
 
 
@@ -259,7 +269,8 @@ def _subject(take: Take) -> Subject:
     x, y = rng.uniform(0.35, 0.65) * columns, rng.uniform(0.4, 0.6) * rows
     size = rng.uniform(*take.knobs.size) * take.unit
     angle, turn = rng.uniform(0.0, 2.0 * np.pi, 2)
-    return Subject(Place(float(x), float(y), float(size), float(angle)), float(turn), rows, columns)
+    hand = int(rng.choice((-1, 1)))
+    return Subject(Place(float(x), float(y), float(size), float(angle)), float(turn), hand, rows, columns)
 
 
 def _strew(take: Take, ground: np.ndarray) -> None:

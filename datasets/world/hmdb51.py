@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unlabeled.datasets.world.actions import Action, Take, classes, film
+from unlabeled.datasets.world.actions import Action, Take, classes, evenly, film
 from unlabeled.datasets.world.cast import SCENES
 from unlabeled.datasets.world.files import WorldFile, text_file, video_file
 from unlabeled.datasets.world.knobs import HMDB51
-from unlabeled.datasets.world.ucf101 import evenly
 from unlabeled.streams import stream
 
 UNUSED, TRAIN, TEST = 0, 1, 2

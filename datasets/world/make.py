@@ -19,6 +19,7 @@ from unlabeled.datasets.world import (
     esc50,
     files,
     hmdb51,
+    jhmdb,
     knobs,
     render,
     ucf101,
@@ -81,7 +82,7 @@ SETS: dict[str, WorldSet] = {
     "hmdb51": WorldSet(
         folder="HMDB51",
         knobs=knobs.HMDB51,
-        modules=(streams, cast, render, files, actions, ucf101, hmdb51),
+        modules=(streams, cast, render, files, actions, hmdb51),
         items=hmdb51.items,
         files=hmdb51.files,
         tables=hmdb51.tables,
@@ -95,6 +96,15 @@ SETS: dict[str, WorldSet] = {
         files=davis2017.files,
         tables=davis2017.tables,
         media=("picture",),
+    ),
+    "jhmdb": WorldSet(
+        folder="JHMDB",
+        knobs=knobs.JHMDB,
+        modules=(streams, cast, render, files, jhmdb),
+        items=jhmdb.items,
+        files=jhmdb.files,
+        tables=jhmdb.tables,
+        media=("picture", "video"),
     ),
 }
 

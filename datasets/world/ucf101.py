@@ -13,9 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from unlabeled.datasets.world.actions import Action, Take, classes, film
+from unlabeled.datasets.world.actions import Action, Take, classes, evenly, film
 from unlabeled.datasets.world.cast import SCENES
 from unlabeled.datasets.world.files import WorldFile, text_file, video_file
 from unlabeled.datasets.world.knobs import UCF101
@@ -84,12 +82,6 @@ def groups(seed: int) -> tuple[tuple[int, int], ...]:
         trained = [{kinds[g - 1] for g in range(1, GROUPS + 1) if g not in tested} for tested in TESTED.values()]
         if len(set(pairs)) == GROUPS and all(len(found) == len(UCF101.kinds) for found in trained):
             return pairs
-
-
-def evenly(choices: Iterable[int], count: int, rng: np.random.Generator) -> list[int]:
-    """`count` of the choices in random order, each as often as any other or once more."""
-    order = rng.permutation(list(choices))
-    return [int(choice) for choice in rng.permutation(np.resize(order, count))]
 
 
 def files(clip: Clip) -> Iterable[WorldFile]:

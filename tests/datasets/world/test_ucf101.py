@@ -18,7 +18,7 @@ from unlabeled.datasets.world.files import video_content
 from unlabeled.datasets.world.knobs import PRESETS, UCF101, FilmSize
 from unlabeled.datasets.world.make import make
 
-NANO_0 = "1a0c70cb30c199dc9d46ee39bd6dc9bc2ea01762271da32879cfad59dbf985a4"
+NANO_0 = "88f57bd5932ca7cf2777467bd9b188b18f8071d470c4a895aeb0e8a6fe61184f"
 """Content root of nano, seed 0, made on x86_64. It changes with any knob or generator, and then the
 version has to."""
 
@@ -237,26 +237,19 @@ def test_glowing_is_light_around_the_object_and_emitting_moves_five_copies():
 
 @pytest.mark.parametrize("name", sorted(ACTIONS))
 def test_a_programme_has_no_sense_of_left_and_right(name):
-    """The mirrored shot of a mirrored subject is the shot of the subject, mirrored: no class becomes another."""
+    """A mirrored subject gives the mirrored shot, for a sine perhaps half a period later: no class becomes another."""
     clip = plain(name)
-    subject = actions._subject(clip)
-    mirrored = replace(
-        subject,
-        turn=np.pi - subject.turn,
-        place=replace(subject.place, x=subject.columns - subject.place.x, angle=-subject.place.angle),
-    )
-    wave = clip.action.programme.wave
+    subject, show = actions._subject(clip), clip.action.programme.show
+    place = replace(subject.place, x=subject.columns - subject.place.x, angle=-subject.place.angle)
+    mirrored = replace(subject, turn=np.pi - subject.turn, hand=-subject.hand, place=place)
+
+    def seen(shot, columns=None):
+        places = {(round(p.x if columns is None else columns - p.x, 6), round(p.y, 6), p.size) for p in shot.objects}
+        return places, shot.halo, shot.radius, shot.ambient
+
     for state in (0.0, 0.3, 1.0):
-        # A sine is as likely half a period later.
-        there = clip.action.programme.show(mirrored, 1.0 - state if wave == "sine" else state)
-        here = clip.action.programme.show(subject, state)
-        if name == "Bob":
-            there = clip.action.programme.show(mirrored, state)
-        assert (here.halo, here.radius, here.ambient) == (there.halo, there.radius, there.ambient)
-        if name.startswith(("Count", "Emit")):
-            continue  # copies come in the other order round, from a start that is drawn from the whole circle
-        for a, b in zip(here.objects, there.objects, strict=True):
-            assert (a.x, a.y, a.size) == pytest.approx((subject.columns - b.x, b.y, b.size))
+        later = (state, 1.0 - state) if clip.action.programme.wave == "sine" else (state,)
+        assert seen(show(subject, state), subject.columns) in [seen(show(mirrored, other)) for other in later]
 
 
 @pytest.mark.parametrize("name", ["RiseSlow", "EmitIn", "CountDown"])
