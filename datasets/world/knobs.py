@@ -292,3 +292,57 @@ class Davis2017Knobs:
 
 
 DAVIS2017 = Davis2017Knobs()
+
+
+@dataclass(frozen=True)
+class JhmdbSize:
+    """One preset of `jhmdb`: numbers of actions, of clips of each, of frames; pixels across and down."""
+
+    actions: int
+    clips: int
+    frames: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class JhmdbKnobs:
+    """Lengths are in pixels of a frame of 60 rows, and grow with the frame. Ranges are those of uniform draws.
+
+    height    : of the puppet, as a share of the frame
+    tempo     : of the phase of an action, radians a frame
+    pan       : standard deviation of the camera's speed, a frame
+    tilt      : its vertical speed as a share: more would lose the puppet, which is nearly as high as the frame
+    shake     : random steps of the camera, standard deviation
+    contrast  : of the ground
+    clutter   : number of things on the ground
+    size      : of their sprites
+    light     : standard deviation of the logarithm of a frame's gain
+    noise     : standard deviation of the sensor, of 255
+    fps       : of the videos
+    quantiser : of Motion JPEG
+    """
+
+    version: str = "jhmdb@w0"
+    height: tuple[float, float] = (0.72, 0.95)
+    tempo: tuple[float, float] = (0.25, 0.5)
+    pan: float = 1.2
+    tilt: float = 0.25
+    shake: float = 0.15
+    contrast: float = 0.6
+    clutter: int = 3
+    size: tuple[float, float] = (14.0, 26.0)
+    light: float = 0.03
+    noise: float = 3.0
+    fps: int = 25
+    quantiser: int = 6
+    sizes: Mapping[str, JhmdbSize] = field(
+        default_factory=lambda: {
+            "nano": JhmdbSize(actions=3, clips=6, frames=10, width=48, height=36),
+            "mini": JhmdbSize(actions=6, clips=10, frames=16, width=80, height=60),
+            "small": JhmdbSize(actions=21, clips=40, frames=32, width=160, height=120),
+        }
+    )
+
+
+JHMDB = JhmdbKnobs()
