@@ -253,11 +253,12 @@ def read_sound(path: Path, start_s: float = 0.0, length_s: float | None = None, 
 
 def _heard(container: InputContainer, stream: av.AudioStream, path: Path) -> Iterator[av.AudioFrame]:
     """Blocks of sound in order, all of one form."""
-    total = 0
+    total, form = 0, (0, 0)
     try:
         for chunk in container.decode(stream):
-            if (chunk.sample_rate, chunk.layout.nb_channels) != (stream.rate, stream.channels):
+            if total and (chunk.sample_rate, chunk.layout.nb_channels) != form:
                 raise BadData(f"{path}: rate or channels of its sound change after {total} samples")
+            form = chunk.sample_rate, chunk.layout.nb_channels
             yield chunk
             total += chunk.samples
     except av.FFmpegError as fault:

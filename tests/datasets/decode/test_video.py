@@ -379,6 +379,19 @@ def test_a_video_without_frames_is_refused(tmp_path):
     assert "holds no frames" in refused(video.facts, path)
 
 
+def test_pictures_and_sound_that_change_their_form_are_refused():
+    class Changing:
+        def __init__(self, *decoded):
+            self.decode = lambda stream: iter(decoded)
+
+    pictures = Changing(av.VideoFrame(32, 16), av.VideoFrame(32, 16), av.VideoFrame(48, 16))
+    with pytest.raises(BadData, match=r"a\.ts: frame 2 is 48 x 16 pixels"):
+        list(video._decoded(pictures, None, Path("a.ts")))
+    blocks = [av.AudioFrame("s16", layout, 100) for layout in ("stereo", "stereo", "mono")]
+    with pytest.raises(BadData, match="change after 200 samples"):
+        list(video._heard(Changing(*blocks), None, Path("a.ts")))
+
+
 def test_titles_in_any_encoding(tmp_path):
     path = tmp_path / "a.avi"
     with av.open(str(path), "w") as container:
