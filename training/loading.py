@@ -95,15 +95,15 @@ class Loader:
         """Batches without end, from step 0."""
         return self.from_step(0)
 
-    def from_step(self, step: int) -> Iterator[Batch]:
-        """Batches without end from a step on: those that `iter` gives after `step` others.
+    def from_step(self, first: int, stride: int = 1) -> Iterator[Batch]:
+        """Every `stride`-th batch from number `first` on, without end: the others are not decoded.
 
         Raises
         ------
         WrongCall : there are fewer items than a batch holds.
         """
         requests.check_enough(self.items, self.request, self.batch)
-        return self._read(self._training(step))
+        return self._read(self._training(first, stride))
 
     def once(self) -> Iterator[Batch]:
         """Every item once, in order, without augmentations; the last batch may be smaller.
@@ -114,13 +114,13 @@ class Loader:
 
     # -------------------------------------------------------- choices
 
-    def _training(self, step: int) -> Iterator[list[_Choice]]:
+    def _training(self, step: int, stride: int) -> Iterator[list[_Choice]]:
         a_batch = self.batch * self.request.sources
         while True:
             epoch, within = divmod(step, self.steps_per_epoch)
             order = self._order(epoch)[within * a_batch : (within + 1) * a_batch]
             yield self._choices([int(index) for index in order], str(epoch))
-            step += 1
+            step += stride
 
     def _evaluation(self) -> Iterator[list[_Choice]]:
         sources = self.request.sources
