@@ -100,6 +100,7 @@ def film_file(path: str, frames: np.ndarray, fps: int, quantiser: int, samples: 
         coder.qmin = coder.qmax = quantiser
         voice = container.add_stream("aac", rate=rate, layout="mono")
         voice.codec_context.thread_count = 1
+        voice.codec_context.bit_rate = 3 * rate
         for frame in frames:
             container.mux(track.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(track.encode())

@@ -346,3 +346,68 @@ class JhmdbKnobs:
 
 
 JHMDB = JhmdbKnobs()
+
+
+@dataclass(frozen=True)
+class PoolSize:
+    """One preset of `pool`: numbers of clips and of kinds in them; pixels across and down; `rate` in Hz."""
+
+    clips: int
+    kinds: int
+    width: int
+    height: int
+    rate: int
+
+
+@dataclass(frozen=True)
+class PoolKnobs:
+    """Lengths are in pixels of a frame of 64 rows, and grow with the frame. Ranges are those of uniform draws.
+
+    situations    : shares of clips whose sounding thing is seen, is off-screen, stands beside a silent one
+    size          : of a thing's sprite
+    apart         : least distance of two things in the first frame, as a share of the sum of their sizes
+    reach, speed  : of the sines of a path: share of the frame, radians a frame
+    turn          : standard deviation of the turning speed, radians a frame
+    pulse, fall_s : factor on the size when a sound begins, time constant of its fall
+    pan, shake    : standard deviation of the camera's speed and of its random steps, a frame
+    contrast      : of the ground
+    light         : standard deviation of the logarithm of a frame's gain
+    noise         : standard deviation of the sensor, of 255
+    pitch_octaves, active, reverb_s, channel_db, snr_db, level_db, peak_db : as in `esc50`
+    quantiser     : of MPEG-4
+    """
+
+    version: str = "pool@w0"
+    seconds: float = 2.5
+    fps: int = 8
+    situations: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    size: tuple[float, float] = (24.0, 36.0)
+    apart: float = 0.45
+    reach: float = 0.12
+    speed: tuple[float, float] = (0.1, 0.4)
+    turn: float = 0.05
+    pulse: float = 1.25
+    fall_s: float = 0.12
+    pan: float = 0.3
+    shake: float = 0.2
+    contrast: float = 0.6
+    light: float = 0.03
+    noise: float = 3.0
+    pitch_octaves: float = 0.8
+    active: tuple[float, float] = (0.5, 1.0)
+    reverb_s: tuple[float, float] = (0.02, 0.15)
+    channel_db: float = 6.0
+    snr_db: tuple[float, float] = (-4.0, 6.0)
+    level_db: tuple[float, float] = (-26.0, -18.0)
+    peak_db: tuple[float, float] = (14.0, 17.5)
+    quantiser: int = 4
+    sizes: Mapping[str, PoolSize] = field(
+        default_factory=lambda: {
+            "nano": PoolSize(clips=24, kinds=10, width=40, height=32, rate=8000),
+            "mini": PoolSize(clips=700, kinds=20, width=80, height=64, rate=8000),
+            "small": PoolSize(clips=20000, kinds=50, width=160, height=128, rate=22050),
+        }
+    )
+
+
+POOL = PoolKnobs()

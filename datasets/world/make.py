@@ -21,6 +21,7 @@ from unlabeled.datasets.world import (
     hmdb51,
     jhmdb,
     knobs,
+    pool,
     render,
     ucf101,
     voices,
@@ -105,6 +106,15 @@ SETS: dict[str, WorldSet] = {
         files=jhmdb.files,
         tables=jhmdb.tables,
         media=("picture", "video"),
+    ),
+    "pool": WorldSet(
+        folder="pool",
+        knobs=knobs.POOL,
+        modules=(streams, cast, voices, render, files, pool),
+        items=pool.items,
+        files=pool.files,
+        tables=pool.tables,
+        media=("sound", "video"),
     ),
 }
 

@@ -330,3 +330,18 @@ def sensor(clip: np.ndarray, light: np.ndarray, noise_sd: float, rng: np.random.
     np.rint(clip, out=clip)
     np.clip(clip, 0.0, 255.0, out=clip)
     return clip.astype(np.uint8)
+
+
+# ---------------------------------------------------------------- where an object is
+
+
+def extent(who: Individual, place: Place) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of an object in pixels, whatever hides or cuts it."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 180, endpoint=False)
+    wide, high = _extent(who)
+    radius = _radius(who, angle) / max(1.0, wide / _REACH, high / _REACH) * place.size / 2.0
+    x, y = radius * np.cos(angle) * np.sqrt(who.look.aspect), radius * np.sin(angle) / np.sqrt(who.look.aspect)
+    x, y = place.stretch * x + place.shear * y, y / place.stretch
+    cosine, sine = np.cos(place.angle), np.sin(place.angle)
+    x, y = place.x + cosine * x - sine * y, place.y + sine * x + cosine * y
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
