@@ -36,9 +36,14 @@ def find(root: Path, names: Sequence[str], is_it: Callable[[Path], bool]) -> Pat
     return next((folder for folder in candidates if folder.is_dir() and is_it(folder)), None)
 
 
+def is_archive(name: str) -> bool:
+    """Whether a file is called as packed ones are."""
+    return _ARCHIVE.search(name) is not None
+
+
 def archives(folder: Path, start: str = "") -> list[str]:
     """Names of packed files in a folder that begin with `start`, in any case."""
-    names = [file.name for file in folder.iterdir() if _ARCHIVE.search(file.name) and file.is_file()]
+    names = [file.name for file in folder.iterdir() if is_archive(file.name) and file.is_file()]
     return sorted(name for name in names if name.lower().startswith(start.lower()))
 
 

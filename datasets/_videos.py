@@ -113,6 +113,13 @@ def look_into(folder: Path, clips: Sequence[Path], memo: Memo) -> tuple[dict[Pat
     return looks, problems
 
 
+def files_of(clip: Path, looks: Mapping[Path, Look]) -> tuple[Path, ...]:
+    """All files of a clip, readable or not."""
+    if clip in looks:
+        return looks[clip].files
+    return tuple(sorted(file for file in clip.iterdir() if file.is_file())) if clip.is_dir() else (clip,)
+
+
 # ---------------------------------------------------------------- lists of splits
 
 
@@ -247,7 +254,7 @@ def survey(
     if world is None:
         label = _labels.of_files(_altered(items, lists, looks), _short(there, official))
     else:
-        media = [file for path in found.values() for file in (looks[path].files if path in looks else (path,))]
+        media = [file for path in found.values() for file in files_of(path, looks)]
         problems += _labels.changes(folder, world, [*lists.files, *media], memo)
         label = _labels.of_world(world)
     told = _folders.printable(problems)
