@@ -411,3 +411,46 @@ class PoolKnobs:
 
 
 POOL = PoolKnobs()
+
+
+@dataclass(frozen=True)
+class ImagenetFolderSize:
+    """One preset of `imagenet_folder`: numbers of kinds, of pictures of each in either part; pixels of a side."""
+
+    kinds: int
+    train: int
+    val: int
+    pixels: int
+
+
+@dataclass(frozen=True)
+class ImagenetFolderKnobs:
+    """Lengths are shares of a picture's side. Ranges are those of uniform draws.
+
+    size     : of a thing's sprite
+    tilt     : how far it may lean to either side, radians
+    border   : what is kept free of it at the border
+    contrast : of the ground
+    light    : standard deviation of the logarithm of the gain
+    noise    : standard deviation of the sensor, of 255
+    quality  : of JPEG
+    """
+
+    version: str = "imagenet_folder@w0"
+    size: tuple[float, float] = (0.35, 0.7)
+    tilt: float = 0.2618
+    border: float = 0.03
+    contrast: float = 0.8
+    light: float = 0.15
+    noise: float = 4.0
+    quality: int = 85
+    sizes: Mapping[str, ImagenetFolderSize] = field(
+        default_factory=lambda: {
+            "nano": ImagenetFolderSize(kinds=6, train=6, val=3, pixels=32),
+            "mini": ImagenetFolderSize(kinds=20, train=50, val=10, pixels=64),
+            "small": ImagenetFolderSize(kinds=50, train=500, val=50, pixels=128),
+        }
+    )
+
+
+IMAGENET_FOLDER = ImagenetFolderKnobs()

@@ -19,6 +19,7 @@ from unlabeled.datasets.world import (
     esc50,
     files,
     hmdb51,
+    imagenet_folder,
     jhmdb,
     knobs,
     pool,
@@ -106,6 +107,15 @@ SETS: dict[str, WorldSet] = {
         files=jhmdb.files,
         tables=jhmdb.tables,
         media=("picture", "video"),
+    ),
+    "imagenet_folder": WorldSet(
+        folder="imagenet_folder",
+        knobs=knobs.IMAGENET_FOLDER,
+        modules=(streams, cast, render, files, imagenet_folder),
+        items=imagenet_folder.items,
+        files=imagenet_folder.files,
+        tables=imagenet_folder.tables,
+        media=("picture",),
     ),
     "pool": WorldSet(
         folder="pool",
