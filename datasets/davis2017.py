@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from unlabeled.contracts import Label, MaskSequence, Memo, Problem, Survey
-from unlabeled.datasets import _folders
+from unlabeled.datasets import _folders, _labels
 from unlabeled.datasets.decode import masks
 from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData, name_several
@@ -56,7 +56,7 @@ class Davis2017:
 
     id = "davis2017"
     modality = "video"
-    world = ""
+    world = "davis2017"
     where = (
         "DAVIS is free (CC BY 4.0 unless a video says otherwise): DAVIS-2017-trainval-480p.zip of davischallenge.org.\n"
         "Accepted below --data as `DAVIS`, or as --data itself: `Annotations/480p/SEQ/00000.png` (pixel = object),\n"
@@ -95,6 +95,8 @@ class Davis2017:
                     1 if merged else first["top"], merged, table.get(place.name, ()),
                 )
             )  # fmt: skip
+        if world is not None:
+            problems += _labels.changes(folder, world, _used(folder, items), memo)
         return self._survey(folder, resolution, items, problems, parts, listed, world, limit)
 
     def _survey(
@@ -113,7 +115,10 @@ class Davis2017:
         year = "2017" if any(name.startswith("2017") for name in listed.lists) else "2016"
         expected = _expected(listed, year) if world is None else {}
         found = {key: value for key, value in _found(items).items() if not expected or key in expected}
-        label = _label(items, found, listed, year, resolution, told) if world is None else _world_label(world)
+        if world is None:
+            label = _label(items, found, listed, year, resolution, told)
+        else:
+            label = _labels.settle(_labels.of_world(world), told, "")
         kept = items if limit is None else _first(items, year, limit)
         if limit is not None and label.kinds != ("broken",):
             kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
@@ -151,6 +156,13 @@ def _images(folder: Path, resolution: str, sequence: str, names: Sequence[str]) 
     """The pictures of a sequence, none unless there is one for every mask."""
     files = tuple(folder / "JPEGImages" / resolution / sequence / f"{name}.jpg" for name in names)
     return files if all(file.is_file() for file in files) else ()
+
+
+def _used(folder: Path, items: Sequence[MaskSequence]) -> list[Path]:
+    """Lists, masks and pictures."""
+    lists = [folder / "ImageSets" / year / f"{part}.txt" for year, parts in PARTS.items() for part in parts]
+    media = [file for item in items for file in (*item.masks, *item.images)]
+    return [*(file for file in lists if file.is_file()), *media]
 
 
 def _read_lists(folder: Path) -> _Listed:
@@ -285,10 +297,6 @@ def _label(
     text = "; ".join([*([f"altered: {', '.join(altered)}"] if altered else []), *([short] if short else [])])
     kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
     return Label(kinds, text) if kinds else Label(("official",), "official (lists and counts)")
-
-
-def _world_label(world: manifest.Manifest) -> Label:
-    return Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
 
 
 def _first(items: Sequence[MaskSequence], year: str, limit: int) -> list[MaskSequence]:

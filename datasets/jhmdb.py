@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from unlabeled.contracts import Label, Memo, PoseClip, Problem, Survey
-from unlabeled.datasets import _folders
+from unlabeled.datasets import _folders, _labels
 from unlabeled.datasets.decode import joints
 from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData, name_several
@@ -87,7 +87,7 @@ class Jhmdb:
 
     id = "jhmdb"
     modality = "video"
-    world = ""
+    world = "jhmdb"
     where = (
         "JHMDB: joint_positions.zip, splits.zip and, where pictures are wanted, Rename_Images.tar.gz of\n"
         "jhmdb.is.tue.mpg.de. Accepted below --data as `JHMDB`, or as --data itself:\n"
@@ -118,16 +118,14 @@ class Jhmdb:
             if item is not None:
                 items.append(item)
         problems += [*_misplaced(clips, lists), *_missing(items, lists)]
+        if world is not None:
+            used = [file for item in items for file in (item.joints, *item.images)]
+            problems += _labels.changes(folder, world, [*(folder / name for name in _list_files(folder)), *used], memo)
         told = _folders.printable(problems)
         found = _found(items)
-        label = _label(items, found, lists, told)
-        if world is not None and label.kinds != ("broken",):
-            label = Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
+        label = _label(items, found, lists, told) if world is None else _labels.of_world(world)
         kept = items if limit is None else _first(items, limit)
-        if limit is not None and label.kinds != ("broken",):
-            kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
-            text = f"{label.text}; subset: first {limit} clips of a class and side ({len(kept)} clips)"
-            label = Label((*kinds, "subset"), text)
+        cut = "" if limit is None else f"first {limit} clips of a class and side ({len(kept)} clips)"
         return Survey(
             dataset=self.id,
             folder=folder,
@@ -137,7 +135,7 @@ class Jhmdb:
             problems=told,
             expected=OFFICIAL if world is None else {},
             found=found,
-            label=label,
+            label=_labels.settle(label, told, cut),
             fingerprint=_folders.fingerprint(map(_folders.shown, parts), told, lists.files, ""),
         )
 

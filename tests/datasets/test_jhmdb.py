@@ -91,7 +91,7 @@ def test_the_registry_knows_it_and_finds_its_folder(small):
     reader = registry.load("datasets", "jhmdb")
     assert reader.find(small.parent) == reader.find(small) == small
     assert reader.find(small / "splits") is None
-    assert (reader.modality, reader.world) == ("video", "")
+    assert (reader.modality, reader.world) == ("video", "jhmdb")
 
 
 def test_clips_with_their_sides_and_pictures(small):
