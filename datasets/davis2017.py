@@ -115,14 +115,9 @@ class Davis2017:
         year = "2017" if any(name.startswith("2017") for name in listed.lists) else "2016"
         expected = _expected(listed, year) if world is None else {}
         found = {key: value for key, value in _found(items).items() if not expected or key in expected}
-        if world is None:
-            label = _label(items, found, listed, year, resolution, told)
-        else:
-            label = _labels.settle(_labels.of_world(world), told, "")
+        label = _label(items, found, listed, year, resolution, told) if world is None else _labels.of_world(world)
         kept = items if limit is None else _first(items, year, limit)
-        if limit is not None and label.kinds != ("broken",):
-            kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
-            label = Label((*kinds, "subset"), f"{label.text}; subset: first {limit} sequences of a list")
+        cut = "" if limit is None else f"first {limit} sequences of a list"
         return Survey(
             dataset=self.id,
             folder=folder,
@@ -132,7 +127,7 @@ class Davis2017:
             problems=told,
             expected=expected,
             found=found,
-            label=label,
+            label=_labels.settle(label, told, cut),
             fingerprint=_folders.fingerprint(parts, told, listed.files, ""),
         )
 
