@@ -67,7 +67,7 @@ def reading_size(request: Request) -> int:
 
 
 def pictures(frames: np.ndarray, request: Request, rng: Rng | None) -> torch.Tensor:
-    """Frames `(n, H, W, 3)` uint8 of one item, read at `reading_size`, to `(n, C, size, size)` float32 in [0, 1].
+    """Frames `(n, 3, H, W)` uint8 of one item, read at `reading_size`, to `(n, C, size, size)` float32 in [0, 1].
 
     `rng` belongs to the item; None leaves all augmentations out.
     """
@@ -75,8 +75,8 @@ def pictures(frames: np.ndarray, request: Request, rng: Rng | None) -> torch.Ten
     square = _windows(frames, request.size, draw)
     flipped = draw.values("flip", lambda stream, n: stream.random(n) < 0.5)
     if flipped is not None:
-        square = np.where(flipped[:, None, None, None], square[:, :, ::-1], square)
-    rgb = torch.from_numpy(np.ascontiguousarray(square.transpose(0, 3, 1, 2))).float() / 255
+        square = np.where(flipped[:, None, None, None], square[..., ::-1], square)
+    rgb = torch.from_numpy(square).float() / 255
     rgb = _brightened(_jittered(rgb, draw), draw)
     if request.colour == "grey":
         return grey(rgb)
@@ -109,8 +109,8 @@ class _Draw:
 
 
 def _windows(frames: np.ndarray, size: int, draw: _Draw) -> np.ndarray:
-    """`(n, size, size, 3)`: middle windows unless crop or shift say otherwise."""
-    room = np.array(frames.shape[1:3]) - size
+    """`(n, 3, size, size)`: middle windows unless crop or shift say otherwise."""
+    room = np.array(frames.shape[2:]) - size
     starts = np.broadcast_to(room // 2, (len(frames), 2))
     cropped = draw.values("crop", lambda stream, count: stream.integers(room + 1, size=(count, 2)))
     if cropped is not None:
@@ -119,7 +119,7 @@ def _windows(frames: np.ndarray, size: int, draw: _Draw) -> np.ndarray:
     moved = draw.values("shift", lambda stream, count: stream.integers(-reach, reach + 1, (count, 2)))
     if moved is not None:
         starts = np.clip(starts + moved, 0, room)
-    return np.stack([frame[y : y + size, x : x + size] for frame, (y, x) in zip(frames, starts, strict=True)])
+    return np.stack([frame[:, y : y + size, x : x + size] for frame, (y, x) in zip(frames, starts, strict=True)])
 
 
 def _jittered(rgb: torch.Tensor, draw: _Draw) -> torch.Tensor:

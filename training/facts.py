@@ -172,17 +172,18 @@ def resized_to(short: int, height: int, width: int) -> tuple[int, int]:
 
 
 def resize(frame: np.ndarray, short: int) -> np.ndarray:
-    """A picture `(H, W, 3)` uint8 with its shorter side `short`.
+    """A picture `(H, W, 3)` uint8 with its shorter side `short`, planes first: `(3, h, w)` uint8.
 
     Bilinear by torch's kernel for bytes, with antialiasing where it shrinks; within one grey level of Pillow's.
     """
-    target = resized_to(short, *frame.shape[:2])
-    if target == frame.shape[:2]:
-        return frame
-    # A view with channels last, which is what the fast kernel wants.
+    # A view with channels last, which is what the fast kernel wants; its result has planes first.
     planes = torch.from_numpy(frame).permute(2, 0, 1)[None]
-    small = torch.nn.functional.interpolate(planes, size=target, mode="bilinear", antialias=True, align_corners=False)
-    return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
+    target = resized_to(short, *frame.shape[:2])
+    if target != frame.shape[:2]:
+        planes = torch.nn.functional.interpolate(
+            planes, size=target, mode="bilinear", antialias=True, align_corners=False
+        )
+    return np.ascontiguousarray(planes[0].numpy())
 
 
 def _motion(path: Path) -> dict[str, str]:
@@ -190,7 +191,7 @@ def _motion(path: Path) -> dict[str, str]:
     last: np.ndarray | None = None
     curve = []
     for frame in all_frames(path):
-        red, green, blue = resize(frame, MOTION_SIZE).astype(np.float32).transpose(2, 0, 1) / 255
+        red, green, blue = resize(frame, MOTION_SIZE).astype(np.float32) / 255
         grey = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
         if last is not None:
             curve.append(np.abs(grey - last).mean())

@@ -1,6 +1,6 @@
 """All frames of a set of items at the size at which they are read, in one memory-mapped file of bytes.
 
-`frames-KEY.u8` holds the frames of the items one after the other, `(frames, h, w, 3)` uint8 each. KEY stands for the
+`frames-KEY.u8` holds the frames of the items one after the other, `(frames, 3, h, w)` uint8 each. KEY stands for the
 items with the states of their files, the size, and the versions of the decoders: another KEY is another file. The file
 is written beside its place under a lock (flock, which the system frees when its holder dies) and renamed when it is
 whole. It holds the very bytes that decoding gives, so batches are the same with it and without it.
@@ -40,12 +40,12 @@ class FrameCache:
     places: tuple[tuple[int, int, int, int], ...]
 
     def read(self, item: int, indices: Sequence[int]) -> np.ndarray:
-        """Frames `(n, h, w, 3)` uint8 of an item in the order of `indices`.
+        """Frames `(n, 3, h, w)` uint8 of an item in the order of `indices`.
 
         The file is mapped for this one read: what was read once does not stay in the memory of the process.
         """
-        offset, *shape = self.places[item]
-        return np.asarray(np.memmap(self.path, np.uint8, "r", offset, (*shape, 3))[list(indices)])
+        offset, count, height, width = self.places[item]
+        return np.asarray(np.memmap(self.path, np.uint8, "r", offset, (count, 3, height, width))[list(indices)])
 
 
 def ensure(
@@ -135,7 +135,7 @@ def _write(file: int, short: int, item: Item, place: tuple[int, int, int, int]) 
     done = 0
     for frame in facts.all_frames(item.path):
         small = facts.resize(frame, short)
-        if done == count or small.shape[:2] != tuple(shape):
+        if done == count or small.shape[1:] != tuple(shape):
             done = -1
             break
         if os.pwrite(file, small.tobytes(), at) != small.nbytes:

@@ -212,8 +212,6 @@ class _Reader(Dataset[Any]):
             frames = frames[:, 0, 0]
         elif request.kind == "frames" and frames is not None:
             frames = frames[:, 0]
-        elif frames is not None:
-            frames = frames.transpose(2, 3).contiguous()
         if request.kind != "mixtures":
             return Batch(ids, frames, waves, None, target, labels)
 
@@ -233,7 +231,7 @@ class _Reader(Dataset[Any]):
         return self.rng.under("augment", choice.epoch, self.items[choice.index].id)
 
     def _frames(self, choice: _Choice) -> torch.Tensor:
-        """`(runs, T, C, size, size)` of one item."""
+        """`(runs, T, C, size, size)` of one item; runs in time `(runs, C, T, size, size)`."""
         wanted = [index for run in choice.pick.frames for index in run]
         if self.cache is not None:
             read = self.cache.read(choice.index, wanted)
@@ -241,7 +239,8 @@ class _Reader(Dataset[Any]):
             full = facts.some_frames(self.items[choice.index].path, wanted)
             read = np.stack([facts.resize(frame, self.short) for frame in full])
         ready = augment.pictures(read, self.request, self._draws(choice))
-        return ready.unflatten(0, (len(choice.pick.frames), -1))
+        runs = ready.unflatten(0, (len(choice.pick.frames), -1))
+        return runs if self.request.kind in ("images", "frames") else runs.transpose(1, 2)
 
     def _sound(self, choice: _Choice) -> np.ndarray:
         """`(stretches, samples)` of one item."""

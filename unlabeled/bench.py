@@ -104,6 +104,7 @@ BENCHES = {
     "voc": "detections",
     "bss": "separation",
     "davis": "masks",
+    "loading": "loading",
     "video": "video",
 }
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""

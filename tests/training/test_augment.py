@@ -15,8 +15,8 @@ READ = 32
 
 def coordinates(n: int = 5, height: int = READ, width: int = 40) -> np.ndarray:
     """n equal frames whose red is the row and whose green is the column."""
-    frame = np.zeros((height, width, 3), np.uint8)
-    frame[..., 0], frame[..., 1] = np.arange(height)[:, None], np.arange(width)
+    frame = np.zeros((3, height, width), np.uint8)
+    frame[0], frame[1] = np.arange(height)[:, None], np.arange(width)
     return np.repeat(frame[None], n, axis=0)
 
 
@@ -70,7 +70,7 @@ def test_flips(name, equal):
 
 @pytest.mark.parametrize("name", ["jitter", "gain"])
 def test_colours_change_for_all_frames_alike_or_for_each(name):
-    noise = np.repeat(stream(0, "noise").integers(0, 256, (1, READ, READ, 3), dtype=np.uint8), 4, axis=0)
+    noise = np.repeat(stream(0, "noise").integers(0, 256, (1, 3, READ, READ), dtype=np.uint8), 4, axis=0)
     plain, one, each = changed(noise), changed(noise, name), changed(noise, f"{name}/each")
     assert (one == one[:1]).all() and not torch.equal(one, plain)
     assert all(not torch.equal(each[0], each[k]) for k in range(1, 4))
@@ -78,15 +78,15 @@ def test_colours_change_for_all_frames_alike_or_for_each(name):
 
 
 def test_jitter_keeps_grey_grey_and_middle_grey_as_it_is():
-    grey = np.repeat(np.arange(READ, dtype=np.uint8)[:, None, None] * 8, 3, axis=2)[None].repeat(READ, axis=2)
+    grey = np.broadcast_to(np.arange(READ, dtype=np.uint8) * 8, (1, 3, READ, READ))
     jittered = changed(grey, "jitter", seed=3)
     assert (jittered - jittered.mean(1, keepdim=True)).abs().max() < 2e-3
-    middle = changed(np.full((1, READ, READ, 3), 128, np.uint8), "jitter", seed=3)
+    middle = changed(np.full((1, 3, READ, READ), 128, np.uint8), "jitter", seed=3)
     assert (middle - 128 / 255).abs().max() < 2e-3
 
 
 def test_brightness_is_a_factor():
-    frames = np.full((1, READ, READ, 3), 100, np.uint8)
+    frames = np.full((1, 3, READ, READ), 100, np.uint8)
     factors = [float(changed(frames, "gain", seed=seed).mean()) * 255 / 100 for seed in range(200)]
     assert min(factors) >= 0.7 and max(factors) <= 1.3 and max(factors) - min(factors) > 0.5
 
@@ -112,7 +112,7 @@ def test_a_name_more_moves_no_other_draw():
 
 
 def test_colours_of_a_request():
-    white = np.full((1, SIZE, SIZE, 3), 255, np.uint8)
+    white = np.full((1, 3, SIZE, SIZE), 255, np.uint8)
     grey = augment.pictures(white, Request("images", SIZE, colour="grey"), None)
     assert grey.shape == (1, 1, SIZE, SIZE) and (grey - 1).abs().max() < 1e-6
     lab = augment.pictures(white, Request("images", SIZE, colour="lab"), None)
