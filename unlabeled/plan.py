@@ -48,11 +48,24 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
+class PretrainPlan:
+    """The unlabelled data that a method learns from: a reader, and the root given for it (None: the world's).
+
+    `modules` are those of the method and this reader.
+    """
+
+    reader: Any
+    data: Path | None
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A RunSpec with the objects it names, ready to meet data.
 
     `state` is what a method given as an object holds, in a hash; empty for a registered method, None where it
-    cannot be told, so that the run cannot be cached.
+    cannot be told, so that the run cannot be cached. `modules` are those of method, benchmark and reader.
+    `pretrain` is what the method learns from before, None where it learns nothing.
     """
 
     spec: RunSpec
@@ -64,6 +77,7 @@ class Plan:
     modules: tuple[str, ...]
     state: str | None
     data: Path | None
+    pretrain: PretrainPlan | None = None
 
 
 def make(
@@ -71,6 +85,7 @@ def make(
     benchmark: Any,
     *,
     data: str | Path | None = None,
+    pretrain_data: str | Path | None = None,
     recipe: str | None = None,
     preset: str = "mini",
     variant: str = "",
@@ -104,7 +119,21 @@ def make(
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
     spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point, origin)
     modules = (*method_modules, *benchmark_modules, *reader_modules)
-    return Plan(spec, system, protocol, reader, constants, values, modules, state, root)
+    pretrain = _pretraining(system, values, method_modules, world, root, pretrain_data)
+    return Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain)
+
+
+def _pretraining(
+    method: Any, values: Any, modules: tuple[str, ...], world: str, root: Path | None, given: str | Path | None
+) -> PretrainPlan | None:
+    """Where the unlabelled data of a method come from: those given, else the world's or those of the same root."""
+    if method.pretext(values) is None:
+        if given is not None:
+            raise WrongCall(f"{method.id} learns nothing before the benchmark", "leave --pretrain-data out")
+        return None
+    reader, reader_modules, _ = _bind("datasets", values.pretrain)
+    data = Path(given).expanduser() if given is not None else None if world else root
+    return PretrainPlan(reader, data, (*modules, *reader_modules))
 
 
 def _bind(kind: registry.Kind, name: str) -> tuple[Any, tuple[str, ...], str]:

@@ -55,15 +55,17 @@ def _threads() -> int:
     return int(torch.get_num_threads()) if torch else 1
 
 
-def finish(resolved: Resolved, store: Store, journal: Journal, keep: str) -> Record:
+def finish(resolved: Resolved, store: Store, journal: Journal, keep: str, learned: Mapping[str, Any]) -> Record:
     made, data = resolved.plan, resolved.data
     outcomes = {unit: journal.done[unit] for unit in made.benchmark.units(data, made.recipe)}
     scores = made.benchmark.aggregate(outcomes, data, made.recipe)
     missing = tuple(unit for unit in made.benchmark.all_units(data, made.recipe) if unit not in outcomes)
     items = [{"unit": unit, **item} for unit, outcome in outcomes.items() for item in outcome.items]
     kept = store.write_items(resolved.id, items, keep)
+    empty = _empty(resolved)
     return dataclasses.replace(
-        _empty(resolved),
+        empty,
+        method={**empty.method, "pretrain": dict(learned)} if learned else empty.method,
         status="partial" if missing or scores.partial else "complete",
         units=_units(outcomes),
         missing_units=missing,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unlabeled import keys
+from unlabeled import keys, pretrain
 from unlabeled.contracts import Problem, Survey
 from unlabeled.errors import AbsentData, name_several
 from unlabeled.plan import Plan
@@ -38,6 +38,7 @@ class Resolved:
     code: keys.CodeKey
     key: str
     not_cached: str = ""
+    pretrain: pretrain.Pretraining | None = None
 
     @property
     def id(self) -> str:
@@ -58,15 +59,19 @@ def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Re
     BadData : no such data root, or no such set below it; says which layouts are accepted.
     """
     survey = _survey(made, store, watch, remember)
-    spec = made.spec.as_dict()
-    spec_key = keys.spec_key(spec, survey.fingerprint)
-    code = keys.code_key(made.modules)
+    spec, learned, modules = made.spec.as_dict(), None, made.modules
+    if made.pretrain is not None:
+        unlabelled = _look(made.pretrain.reader, made.pretrain.data, made, None, store, watch, remember)
+        learned = pretrain.of(made, made.pretrain.modules, unlabelled)
+        modules = (*modules, *made.pretrain.modules, *pretrain.NUMERIC)
+    spec_key = keys.spec_key(spec, survey.fingerprint, learned.data.fingerprint if learned else "")
+    code = keys.code_key(modules)
     why = _why_not_cached(made, code)
     if why:
         watch.say(f"{why}: this run is not cached")
     # The values of the preset are in the source of a registered method; an object may have made its own.
     held = f"{made.state}{state_of(made.values)}" if not why else uuid.uuid4().hex
-    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why)
+    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why, learned)
 
 
 def _why_not_cached(made: Plan, code: keys.CodeKey) -> str:
@@ -79,20 +84,25 @@ def _why_not_cached(made: Plan, code: keys.CodeKey) -> str:
 
 
 def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
-    reader, spec = made.dataset, made.spec
-    if spec.world:
+    if not made.spec.world and made.data is None:
+        blank: Survey = made.dataset.blank()
+        return blank
+    return _look(made.dataset, made.data, made, made.spec.limit, store, watch, remember)
+
+
+def _look(
+    reader: Any, root: Path | None, made: Plan, limit: int | None, store: Store, watch: Watch, remember: bool
+) -> Survey:
+    """What a reader finds at a root, or in the world of the plan where there is none."""
+    if root is None:
         from unlabeled.datasets.world import make
 
-        world, _, seed = spec.world.partition(":")
+        world, _, seed = made.spec.world.partition(":")
 
         def step(done: int, total: int) -> None:
             watch.step(f"making the world's {reader.world}", done, total)
 
-        root = make.ensure(reader.world, world, int(seed), store.world(spec.world), step)
-    elif made.data is None:
-        return reader.blank()
-    else:
-        root = made.data
+        root = make.ensure(reader.world, world, int(seed), store.world(made.spec.world), step)
     if not root.is_dir():
         raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
     folder = reader.find(root)
@@ -106,7 +116,8 @@ def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
         watch.step(f"looking through {folder.name}", seen, 0)
         return store.memo(file, look, remember)
 
-    return reader.survey(folder, spec.limit, memo)
+    survey: Survey = reader.survey(folder, limit, memo)
+    return survey
 
 
 def world_ready(made: Plan, store: Store) -> bool:

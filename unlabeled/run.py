@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unlabeled import locks, plan, records
+from unlabeled import locks, plan, pretrain, records
 from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall
 from unlabeled.given import GivenResults
 from unlabeled.plan import Plan
@@ -77,11 +77,9 @@ def evaluate(
 
         method = bare.wrap(method, rate)
     made = plan.make(
-        method, benchmark, data=data, recipe=recipe, preset=preset, variant=variant, settings=settings, point=point,
-        seed=seed, limit=limit,
+        method, benchmark, data=data, pretrain_data=pretrain_data, recipe=recipe, preset=preset, variant=variant,
+        settings=settings, point=point, seed=seed, limit=limit,
     )  # fmt: skip
-    if pretrain_data is not None:
-        raise WrongCall(f"{made.method.id} learns nothing before the benchmark", "leave --pretrain-data out")
     device = _device(made, device)
     store = store if isinstance(store, Store) else Store(store)
     store.prepare()
@@ -219,8 +217,8 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
     if resumed:
         watch.say(f"{resumed} finished units of an earlier start are taken over")
     try:
-        _run_units(resolved, journal, device, keep, watch)
-        record = finish(resolved, store, journal, keep)
+        learned = _run_units(resolved, journal, store, device, keep, watch)
+        record = finish(resolved, store, journal, keep, learned)
     except Exception as fault:
         _write_failure(stamped(failed(resolved, journal.done, fault), clock, device, resumed), store)
         if isinstance(fault, UnlabeledError):
@@ -235,11 +233,18 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
     return records.parse(record.to_json(), file.name)
 
 
-def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, watch: Watch) -> None:
+def _run_units(
+    resolved: Resolved, journal: Journal, store: Store, device: str, keep: Keep, watch: Watch
+) -> dict[str, Any]:
+    """Score the units that the journal lacks; what the method learned before, for the record."""
     made, data = resolved.plan, resolved.data
     units = made.benchmark.units(data, made.recipe)
     rng = Rng(made.spec.seed)
-    net = made.method.build(made.values, rng.under("init"))
+    learned: dict[str, Any] = {}
+    if resolved.pretrain is None:
+        net = made.method.build(made.values, rng.under("init"))
+    else:
+        net, learned = pretrain.ensure(resolved.pretrain, store, device, watch)
     role = made.method.adapt(net if net is None else net.to(device), made.values)
     if "chance" not in made.method.roles:
         role = made.benchmark.prepare(role, data, made.recipe)
@@ -264,6 +269,7 @@ def _run_units(resolved: Resolved, journal: Journal, device: str, keep: Keep, wa
     if faults:
         # The files of somebody's folder are mended in one go, so all that is wrong with them is told at once.
         raise BadData("\n".join(fault.what for fault in faults), faults[0].todo)
+    return learned
 
 
 def _places(resolved: Resolved) -> dict[str, Path]:

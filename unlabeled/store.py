@@ -109,6 +109,7 @@ class Store:
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root) if root is not None else DEFAULT
         self.records, self.journals, self.locks = (self.root / name for name in ("records", "journals", "locks"))
+        self.checkpoints = self.root / "checkpoints"
         self._memo = self.root / "files.jsonl"
         self._known: dict[str, dict[str, Any]] | None = None
         self._codes: dict[str, str] = {}

@@ -165,7 +165,7 @@ def test_a_torn_journal_line_is_dropped_at_every_byte(nano, store):
     made = run.plan.make(Loudness(), "esc10", data=nano, preset="nano")
     resolved = run.resolve(made, store, run.Watch()) if store.prepare() is None else None
     journal = Journal(store, resolved.key)
-    run._run_units(resolved, journal, "cpu", "none", run.Watch())
+    run._run_units(resolved, journal, store, "cpu", "none", run.Watch())
     lines = journal.file.read_bytes().splitlines(keepends=True)
     whole = evaluate(nano, store, overwrite="always").without_run()
     third = lines[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,7 @@ def draw(names: Sequence[str] | None, preset: str, seed: int, store: Store, out:
     for name in names or tuple(make.SETS):
         if name not in make.SETS:
             raise registry.unknown("generated set", name, make.SETS)
-        root = make.ensure(
-            name, preset, seed, store.world(f"{preset}:{seed}"),
-            lambda done, total, name=name: watch.step(f"making the world's {name}", done, total),
-        )  # fmt: skip
+        root = make.ensure(name, preset, seed, store.world(f"{preset}:{seed}"), partial(_making, watch, name))
         reader = registry.load("datasets", name)
         survey: Survey = reader.survey(reader.find(root))
         counts = ", ".join(f"{key} {value}" for key, value in survey.found.items())
@@ -58,6 +56,10 @@ def draw(names: Sequence[str] | None, preset: str, seed: int, store: Store, out:
             title = f"{name}: {_title(item, survey)}"
             plates.append(_DRAWN[type(item)](item, title, folder, number))
     return gallery.page(out, f"The generated world, preset {preset}, seed {seed}", about, plates)
+
+
+def _making(watch: Watch, name: str, done: int, total: int) -> None:
+    watch.step(f"making the world's {name}", done, total)
 
 
 def spread(items: Sequence[Any]) -> list[Any]:

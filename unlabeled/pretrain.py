@@ -1,0 +1,120 @@
+"""Pretraining as a run of its own: found by key or done now, kept as a checkpoint folder, shared by all benchmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from unlabeled import keys, locks
+from unlabeled.contracts import Survey
+from unlabeled.errors import WrongCall
+from unlabeled.plan import Plan
+from unlabeled.store import Store
+from unlabeled.streams import Rng
+
+NUMERIC = ("unlabeled.training.pretraining",)
+"""Where the code of every pretraining starts, beside the method and the reader."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretraining:
+    """What a method learns before its benchmark: the data, and the keys of the checkpoint."""
+
+    plan: Plan
+    data: Survey
+    spec_key: str
+    code: keys.CodeKey
+
+    @property
+    def key(self) -> str:
+        """Name of the checkpoint folder."""
+        held = f"{self.plan.state or ''}"
+        return hashlib.sha256(f"{self.spec_key} {self.code.key} {held}".encode()).hexdigest()
+
+    def about(self) -> dict[str, Any]:
+        """What the record of a run says of it before it has run."""
+        return {
+            "checkpoint": self.key,
+            "dataset": self.data.dataset,
+            "label": {"kinds": list(self.data.label.kinds), "text": self.data.label.text},
+            "fingerprint": self.data.fingerprint,
+        }
+
+
+def of(made: Plan, modules: Sequence[str], data: Survey) -> Pretraining:
+    """The pretraining of a plan: its method on `data`. Benchmark, recipe and limit are no part of it.
+
+    `modules` are those of the method and the reader.
+    """
+    spec = made.spec.as_dict()
+    asked = {name: spec[name] for name in ("method", "variant", "preset", "seed", "settings", "source")}
+    spec_key = keys.spec_key({**asked, "values": _plain(made.values)}, data.fingerprint)
+    return Pretraining(made, data, spec_key, keys.code_key((*modules, *NUMERIC)))
+
+
+def ensure(asked: Pretraining, store: Store, device: str, watch: Any) -> tuple[Any, dict[str, Any]]:
+    """The network with its pretrained weights, and what the record says of them; trained now if it is not there.
+
+    Raises
+    ------
+    WrongCall : the method needs another one first, which cannot be given yet.
+    UnlabeledError : as the training does; what was trained is kept.
+    """
+    from unlabeled.training import checkpoints
+
+    made = asked.plan
+    if made.method.requires:
+        names = ", ".join(need.method for need in made.method.requires)
+        raise WrongCall(f"{made.method.id} needs {names} first, and that is not built", "choose another method")
+    folder = store.checkpoints / asked.key
+    rng = Rng(made.spec.seed)
+    net = made.method.build(made.values, rng.under("init"))
+    with locks.owned(store.locks / f"{asked.key}.lock", watch.say):
+        if not (folder / checkpoints.ABOUT).is_file():
+            _learn(asked, net, rng.under("pretrain"), store, device, watch)
+        about, _ = checkpoints.load(folder, net, method=made.method.id, variant=made.spec.variant)
+    told = {**asked.about(), "sanity": dict(about.sanity), "cpu_seconds": round(about.cpu_s, 3)}
+    return net, told
+
+
+def _learn(asked: Pretraining, net: Any, rng: Rng, store: Store, device: str, watch: Any) -> None:
+    from unlabeled.training import checkpoints, pretraining
+
+    made, folder = asked.plan, store.checkpoints / asked.key
+    pretext = made.method.pretext(made.values)
+    watch.say(f"{made.method.id} learns from {asked.data.dataset} ({asked.data.label.text})")
+
+    def step(seen: Any) -> None:
+        losses = ", ".join(f"{name} {value:.3f}" for name, value in seen.values.items())
+        watch.step(f"pretraining {made.method.id} ({losses})", seen.step, seen.steps)
+
+    learned = pretraining.learn(
+        net, pretext, asked.data, rng, folder, device=device, cache=store.root / "frames", watch=(step,),
+        tell=watch.say,
+    )  # fmt: skip
+    spec = made.spec
+    about = checkpoints.About(
+        method=made.method.id,
+        variant=spec.variant,
+        preset=spec.preset,
+        values=_plain(made.values),
+        points={},
+        spec_key=asked.spec_key,
+        code_key=asked.code.key,
+        data={"dataset": asked.data.dataset, "fingerprint": asked.data.fingerprint, "label": asked.data.label.text},
+        seeds={"master": spec.seed},
+        sanity=dict(learned.sanity),
+        versions=dict(asked.code.versions),
+        device=device,
+        cpu_s=learned.trained.cpu_s,
+    )
+    checkpoints.save(folder, net, about, learned.artefacts)
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """The constants of a preset as JSON gives them back."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(values), default=str))
+    return plain
