@@ -50,6 +50,8 @@ class Loader:
     cache_bytes : the largest file of decoded frames; None: 4 GiB, and at most a quarter of what is free
     tell        : hears when a cache is made, and when it would be too large
 
+    `infos` holds what the pretext is told of each item, in their order.
+
     Raises
     ------
     WrongCall : the request names something unknown or contradicts itself, or items cannot answer it.

@@ -1,6 +1,7 @@
 """The loader: shapes, order, draws, sound under frames, and everything that it refuses."""
 
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -277,6 +278,21 @@ def test_once_is_in_order_and_without_augmentation(clips):
     assert len(larger) == 1 and torch.equal(larger[0].frames, torch.cat([b.frames for b in augmented]))
     narrow = replace(AUGMENTED, augment=("crop",))
     assert all(same(a, b) for a, b in zip(augmented, Loader(clips, narrow, 3, RNG).once(), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cached", [False, True])
+def test_memory_stays_flat_over_a_thousand_clips(clips, tmp_path, cached):
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    batches = iter(Loader(clips, replace(AUGMENTED, size=64), 5, RNG, cache=tmp_path if cached else None))
+    after = []
+    for number in range(1, 221):
+        next(batches)
+        if number in (20, 220):
+            after.append(resident())
+    assert after[1] - after[0] < 10  # 98 kB a clip: a leak of all would be 98 MB
 
 
 # ---------------------------------------------------------------- refusals
