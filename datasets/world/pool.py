@@ -225,10 +225,10 @@ def _path(clip: Clip, camera: Camera, rng: np.random.Generator) -> tuple[Place, 
 def render_clip(clip: Clip) -> Film:
     """Make one clip; a pure function of the clip and the knobs."""
     drawn = plan(clip)
-    return Film(_picture(clip, drawn), *_sound(clip, drawn))
+    return Film(picture(clip, drawn), *sound(clip, drawn))
 
 
-def _picture(clip: Clip, drawn: Plan) -> np.ndarray:
+def picture(clip: Clip, drawn: Plan) -> np.ndarray:
     size = POOL.sizes[clip.preset]
     rows, columns = size.height, size.width
     offsets = drawn.camera.offset
@@ -245,7 +245,7 @@ def _picture(clip: Clip, drawn: Plan) -> np.ndarray:
     return render.sensor(frames, light, POOL.noise, clip.stream("noise"))
 
 
-def _sound(clip: Clip, drawn: Plan) -> tuple[np.ndarray, np.ndarray]:
+def sound(clip: Clip, drawn: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Samples, and the ambience in them; levels are set as in `esc50`."""
     rate = POOL.sizes[clip.preset].rate
     samples = round(POOL.seconds * rate)
