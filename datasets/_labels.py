@@ -13,8 +13,13 @@ from unlabeled.datasets.world import manifest
 
 def of_files(altered: Sequence[str], subset: str, official: str = "official (lists and counts)") -> Label:
     """Altered in these ways, a subset in these words; official where there are none of either."""
-    kinds: list[LabelKind] = [*(["altered"] if altered else []), *(["subset"] if subset else [])]  # type: ignore[list-item]
-    texts = [*([f"altered: {', '.join(altered)}"] if altered else []), *([f"subset: {subset}"] if subset else [])]
+    kinds: list[LabelKind] = []
+    texts = []
+    if altered:
+        kinds, texts = ["altered"], [f"altered: {', '.join(altered)}"]
+    if subset:
+        kinds.append("subset")
+        texts.append(f"subset: {subset}")
     return Label(tuple(kinds), "; ".join(texts)) if kinds else Label(("official",), official)
 
 
@@ -50,6 +55,6 @@ def changes(folder: Path, world: manifest.Manifest, files: Iterable[Path], memo:
         path = file.relative_to(folder).as_posix()
         if path not in known:
             problems.append(Problem("changed file", path, f"{manifest.NAME} does not name it"))
-        elif memo(file, digest)["sha256"] != known[path]:
+        elif file.is_file() and memo(file, digest)["sha256"] != known[path]:
             problems.append(Problem("changed file", path, f"its bytes are not those that {manifest.NAME} names"))
     return problems

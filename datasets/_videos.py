@@ -245,12 +245,7 @@ def survey(
     ]
     items.sort(key=lambda item: (item.target, item.id))
     problems += [*lists.problems, *unreadable, *_missing(folder, place, found, lists)]
-    there = {
-        "clips": len(items),
-        "classes": len({item.target for item in items}),
-        "groups": len({item.group for item in items}),
-        **counts(items),
-    }
+    there = _found(items)
     if world is None:
         label = _labels.of_files(_altered(items, lists, looks), _short(there, official))
     else:
@@ -349,6 +344,12 @@ def _altered(items: Sequence[VideoItem], lists: Lists, looks: Mapping[Path, Look
     if usual and usual[0][0] != HEIGHT:
         altered.append(f"videos {usual[0][0]} pixels high, not {HEIGHT}")
     return altered
+
+
+def _found(items: Sequence[VideoItem]) -> dict[str, int]:
+    """The counts of what is there, named as the official ones."""
+    classes, groups = {item.target for item in items}, {item.group for item in items}
+    return {"clips": len(items), "classes": len(classes), "groups": len(groups), **counts(items)}
 
 
 def _short(found: Mapping[str, int], official: Mapping[str, int]) -> str:

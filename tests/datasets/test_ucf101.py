@@ -1,5 +1,6 @@
 """The UCF-101 reader: names, lists, groups, official counts, and every way in which a folder can lie."""
 
+import os
 import shutil
 from itertools import cycle, islice, product
 
@@ -319,7 +320,9 @@ def test_the_world_is_read_and_a_changed_file_is_told(tmp_path):
     assert {item.target for item in found.items} == set(range(len(found.classes)))
     file = found.items[0].path
     file.write_bytes(file.read_bytes() + b"\0")
-    found.items[1].path.unlink()
+    for item in found.items[1:3]:
+        item.path.unlink()
+    os.mkfifo(found.items[2].path)
     after = survey(folder)
     assert set(problems(after)) == {"changed file", "missing file"} and after.label.kinds == ("broken",)
 
