@@ -10,6 +10,7 @@ value of a pixel is the index of its object.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import tee
@@ -51,13 +52,20 @@ class GivenMasks:
     unverified: tuple[str, ...] = ()
 
     def prepare(self, role: GivenResults, sequences: Sequence[MaskSequence]) -> Path:
-        """The folder, if it holds any of the sequences."""
+        """The folder, if it holds any of the sequences, and not as the truth.
+
+        Raises
+        ------
+        BadData : it holds none, or is the folder of the annotations.
+        """
         if not any((role.folder / sequence.id).is_dir() for sequence in sequences):
             raise BadData(
                 f"{role.folder} holds no folder named like a sequence "
                 f"({name_several([sequence.id for sequence in sequences], 4)})",
                 "masks are expected as RESULTS/SEQUENCE/00000.png",
             )
+        if any(os.path.realpath(role.folder) == os.path.realpath(s.masks[0].parent.parent) for s in sequences):
+            raise BadData(f"{role.folder} holds the truth itself", "name the folder of results with --results")
         return role.folder
 
     def masks(self, role: Path, sequence: MaskSequence) -> list[Path]:

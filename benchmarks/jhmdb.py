@@ -165,7 +165,10 @@ class Jhmdb:
         metrics = {}
         for k, (name, mean) in enumerate(zip(NAMES, means, strict=True)):
             if mean is None:
-                raise BadData("no joint is there in any frame after the first: nothing can be scored")
+                raise BadData(
+                    "every joint of every clip is lost in all frames after the first: nothing can be scored",
+                    "check the sign of the coordinates: a joint with x < 0 counts as lost",
+                )
             ends = interval([_columns(item, item["hits"][k], recipe) for item in items], [i["counts"] for i in items])
             metrics[name] = Score(mean, len(items), ends, "bootstrap 95 %, whole clips" if ends else "")
         strict = dict(zip(NAMES, _means(_by_split(items, recipe, strict=True)), strict=True))
@@ -199,6 +202,7 @@ def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: Give
     """What a clip adds to the sums, as the record holds it.
 
     `hits` (thresholds x joints), `pairs` and `lost` (joints) as `pck.Counts`, `strict` the hits with lost joints wrong;
+    `beyond` the frames of the result that are not annotated;
     `sums` and `counts` are the hits at the first threshold and the pairs, 15 columns for each split of the recipe.
     """
     counts = pck.clip_counts(predicted, truth, pck.THRESHOLDS, recipe.normaliser, recipe.lost)
@@ -211,6 +215,7 @@ def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: Give
         "lost": counts.lost.tolist(),
         "strict": strict.right.tolist(),
         "frames": counts.frames,
+        "beyond": predicted.shape[2] - truth.shape[2],
     }
     columns = {"sums": _columns(item, item["hits"][0], recipe), "counts": _columns(item, item["pairs"], recipe)}
     return {**item, **columns}
@@ -278,6 +283,10 @@ def _notes(
         notes.append(f"{100 * lost:.1f} % of all pairs have a lost joint and are left out; with them wrong: {values}")
     elif lost:
         notes.append(f"{100 * lost:.1f} % of all pairs have a lost joint and are wrong")
+    beyond = [item["id"] for item in items if item["beyond"]]
+    if beyond:
+        told = f"{len(beyond)} results hold more frames than are annotated, the first ones are scored"
+        notes.append(f"{told}: {name_several(beyond, 3)}")
     single = [item["id"] for item in items if not item["frames"]]
     if single:
         notes.append(f"{len(single)} clips of one frame give no pairs: {name_several(single, 3)}")

@@ -73,7 +73,7 @@ class Davis2017:
         resolution = _resolution(folder) or RESOLUTIONS[0]
         world = manifest.read(folder)
         listed = _read_lists(folder)
-        table = _attributes(folder)
+        table, table_file = _attributes(folder)
         items, problems, parts = [], [], []
         for place in _sequences(folder, resolution):
             files = tuple(sorted(file for file in place.iterdir() if file.suffix == ".png" and file.is_file()))
@@ -97,6 +97,8 @@ class Davis2017:
             )  # fmt: skip
         if world is not None:
             problems += _labels.changes(folder, world, _used(folder, items), memo)
+        if table:
+            parts.append(f"{table_file.name} {_folders.sha256(table_file)}")
         return self._survey(folder, resolution, items, problems, parts, listed, world, limit)
 
     def _survey(
@@ -184,17 +186,19 @@ def _names(file: Path, content: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(Path(line).parent.name if "/" in line else line for line in lines))
 
 
-def _attributes(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The attributes of each sequence, from a table beside the data."""
-    file = next((folder / name for name in ATTRIBUTES if (folder / name).is_file()), None)
-    if file is None:
-        return {}
+def _attributes(folder: Path) -> tuple[dict[str, tuple[str, ...]], Path]:
+    """The attributes of each sequence, from a table beside the data, and the file of that table."""
+    file = next((folder / name for name in ATTRIBUTES if (folder / name).is_file()), folder / ATTRIBUTES[0])
+    if not file.is_file():
+        return {}, file
+    _folders.refuse_leaving(folder, [file])
     rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8", errors="replace"))))
-    return {
+    found = {
         row["seq"]: tuple(name for name, value in row.items() if name not in ("seq", "objects") and value == "1")
         for row in rows
         if row.get("seq")
     }
+    return found, file
 
 
 # ---------------------------------------------------------------- what is there

@@ -422,13 +422,15 @@ def verify(
     """Compare a data set on disk with the official counts and lists; look into every file."""
     from unlabeled import screen
     from unlabeled.errors import BadData
+    from unlabeled.resolve import readable
 
     reader = registry.load("datasets", name)
-    folder = reader.find(data) if data.is_dir() else None
-    if folder is None:
-        raise BadData(f"{data} holds no {name}" if data.is_dir() else f"{data}: no such data root", reader.where)
+    with readable(data):
+        folder = reader.find(data) if data.is_dir() else None
+        if folder is None:
+            raise BadData(f"{data} holds no {name}" if data.is_dir() else f"{data}: no such data root", reader.where)
     seen = 0
-    with screen.Terminal() as watch:
+    with screen.Terminal() as watch, readable(data):
 
         def memo(file: Path, look: Callable[[Path], dict[str, object]]) -> dict[str, object]:
             nonlocal seen

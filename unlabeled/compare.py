@@ -35,6 +35,9 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 RESAMPLES = 10_000
 
+FEWEST = 6
+"""Items with which an exact test of signs can go below p = 0.05; a bootstrap of fewer goes there all the same."""
+
 
 @dataclass(frozen=True)
 class Differing:
@@ -150,6 +153,9 @@ def compare(a: Record, folder_a: Path, b: Record, folder_b: Path) -> Comparison:
             f"{a.id} ({mean_a:.4g}) and {b.id} ({mean_b:.4g}) share one item",
             "nothing can be said of a difference on one item; score more of the data",
         )
+    if kind != "right" and n < FEWEST:
+        # All resamples of two items that favour one run favour it too, however little two items show.
+        notes.append(f"{n} items are too few for a test: all favour one run by chance with p = {2 ** (1 - n):.2g}")
     draws = bootstrap_weights(n, RESAMPLES, Rng(0).numpy("compare"))
     differences = np.concatenate([score_a(weights) - score_b(weights) for weights in draws])
     table = _table(items_a, items_b) if kind == "right" else None

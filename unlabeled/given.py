@@ -31,7 +31,7 @@ class GivenResults(Method):
     Raises
     ------
     AbsentData : there is no such folder, or nothing is in it.
-    BadData : a link leads out of the folder, or a file cannot be read.
+    BadData : a link leads out of the folder or to another folder, or something in it cannot be read.
     WrongCall : a name that no table can show.
     """
 
@@ -41,12 +41,16 @@ class GivenResults(Method):
 
     def __init__(self, folder: Path | str, name: str = "") -> None:
         self.folder = Path(folder).expanduser()
-        if not self.folder.is_dir():
-            raise AbsentData(f"{self.folder}: no such folder of results", "name an existing folder with --results")
         self.id = name or self.folder.resolve().name
         if not self.id.isprintable() or not self.id.strip() or len(self.id) > LONGEST_NAME:
             raise WrongCall(f"{self.id!r} is no name for a row", f"give --name of at most {LONGEST_NAME} characters")
-        self.content = _content(self.folder)
+        try:
+            if not self.folder.is_dir():
+                raise AbsentData(f"{self.folder}: no such folder of results", "name an existing folder with --results")
+            self.content = _content(self.folder)
+        except OSError as fault:
+            what = f"{fault.filename or self.folder}: cannot be read ({fault.strerror or fault})"
+            raise BadData(what, "see that you may read the whole folder of results") from fault
         self.presets = {PRESET: self.content}
 
     @property
@@ -65,11 +69,8 @@ def _content(folder: Path) -> Folder:
     for file in sorted(_files(folder)):
         if not Path(os.path.realpath(file)).is_relative_to(home):
             raise BadData(f"{file} leads out of the folder of results", "copy the file, or name the folder it lies in")
-        try:
-            with file.open("rb") as stream:
-                part = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as fault:
-            raise BadData(f"{file}: cannot be read ({fault.strerror})") from fault
+        with file.open("rb") as stream:
+            part = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{os.fsencode(file.relative_to(folder)).hex()} {part}\n".encode())
         files += 1
     if not files:
@@ -78,7 +79,19 @@ def _content(folder: Path) -> Folder:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every regular file below, hidden ones left out."""
-    for place, inner, names in os.walk(folder):
+    """Every file below, hidden ones left out; nothing is passed over that a benchmark could open."""
+    for place, inner, names in os.walk(folder, onerror=_raise):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
-        yield from (path for name in names if not name.startswith(".") and (path := Path(place, name)).is_file())
+        for path in (Path(place, name) for name in inner):
+            if path.is_symlink():
+                raise BadData(f"{path} is a link to a folder", "copy the folder there, or name the one it leads to")
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.is_file():
+                yield path
+            elif path.exists():
+                # A pipe or a socket: whoever opens it may wait for ever.
+                raise BadData(f"{path} is neither a file nor a folder", "take it out of the folder of results")
+
+
+def _raise(fault: OSError) -> None:
+    raise fault

@@ -111,6 +111,7 @@ def make(
     name, constants = _recipe(protocol, system, recipe)
     if isinstance(system, GivenResults):
         preset = PRESET
+        _refuse_changing(settings, point, seed)
     if limit is not None and limit < 1:
         raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
     values, changed = _values(system, variant, preset, settings or {}, constants.sets)
@@ -177,6 +178,14 @@ def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
 def fits(method: Any, benchmark: Any, recipe: Any) -> bool:
     """Whether a method gives what a recipe asks for; chance fits where a benchmark knows its exact value."""
     return recipe.role in method.roles or ("chance" in method.roles and benchmark.chance is not None)
+
+
+def _refuse_changing(settings: Mapping[str, Any] | None, point: str, seed: int) -> None:
+    """A folder of results is what it is: nothing in it depends on a setting, and several seeds would be one result."""
+    asked = {"--set": settings, "--point": point, "--seeds": seed}
+    odd = " and ".join(name for name, value in asked.items() if value)
+    if odd:
+        raise WrongCall(f"{odd}: a folder of results is scored as it is", f"leave {odd} out")
 
 
 def _values(

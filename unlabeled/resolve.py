@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unlabeled import keys, pretrain
 from unlabeled.contracts import Problem, Survey
-from unlabeled.errors import AbsentData, name_several
+from unlabeled.errors import AbsentData, BadData, name_several
 from unlabeled.plan import Plan
 from unlabeled.state import state_of
 from unlabeled.store import Store
@@ -103,9 +104,10 @@ def _look(
             watch.step(f"making the world's {reader.world}", done, total)
 
         root = make.ensure(reader.world, world, int(seed), store.world(made.spec.world), step)
-    if not root.is_dir():
-        raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
-    folder = reader.find(root)
+    with readable(root):
+        if not root.is_dir():
+            raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")
+        folder = reader.find(root)
     if folder is None:
         raise AbsentData(f"{root} holds no {reader.id}", f"how to get it:\n{reader.where}")
     seen = 0
@@ -116,8 +118,24 @@ def _look(
         watch.step(f"looking through {folder.name}", seen, 0)
         return store.memo(file, look, remember)
 
-    survey: Survey = reader.survey(folder, limit, memo)
+    with readable(root):
+        survey: Survey = reader.survey(folder, limit, memo)
     return survey
+
+
+@contextlib.contextmanager
+def readable(root: Path) -> Iterator[None]:
+    """While a reader looks at a data root: what the disk refuses is told as bad data.
+
+    Raises
+    ------
+    BadData : a file or folder that cannot be opened or listed.
+    """
+    try:
+        yield
+    except OSError as fault:
+        what = f"{fault.filename or root}: cannot be read ({fault.strerror or fault})"
+        raise BadData(what, "see that you may read the whole data root") from fault
 
 
 def world_ready(made: Plan, store: Store) -> bool:

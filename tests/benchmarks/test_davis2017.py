@@ -55,6 +55,12 @@ def test_perfect_results_are_one(tmp_path, store):
     assert record.scores["jf_mean"]["value"] == 1 and record.scores["j_decay"]["value"] == 0
 
 
+def test_the_truth_itself_is_no_result(tmp_path, store):
+    folder = write_set(tmp_path, SET)
+    with pytest.raises(BadData, match="holds the truth itself"):
+        score(tmp_path, folder / "Annotations/480p", store)
+
+
 def test_first_and_last_results_are_never_opened(world, store):
     root, results = world
     before = score(root, results, store)

@@ -106,6 +106,15 @@ def test_attributes_beside_the_data(tmp_path):
     assert [item.attributes for item in READER.survey(folder).items] == [("OCC",), ("OCC", "FM")]
 
 
+def test_a_changed_table_of_attributes_changes_the_fingerprint(tmp_path):
+    folder = write_set(tmp_path, SET)
+    found = [READER.survey(folder).fingerprint]
+    for value in "10":
+        (folder / "attributes.csv").write_text(f"seq,OCC\ncow,{value}\n")
+        found.append(READER.survey(folder).fingerprint)
+    assert len(set(found)) == 3, "a record with other means by attribute is another record"
+
+
 def test_a_changed_mask_changes_the_fingerprint(tmp_path):
     folder = write_set(tmp_path, SET)
     before = READER.survey(folder).fingerprint

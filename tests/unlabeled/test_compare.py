@@ -170,6 +170,15 @@ def test_a_clear_difference_has_a_small_p(store):
     assert found.interval == pytest.approx((0.1, 0.1)) and found.p == pytest.approx(2 / 10_001)
 
 
+@pytest.mark.parametrize(("items", "told"), [(2, "0.5"), (5, "0.062"), (6, "")])
+def test_few_items_are_told_beside_a_small_p(store, items, told):
+    low = np.linspace(0.1, 0.6, items)
+    found = compare.compare(*pair(store, sums(low + 0.1), sums(low)))
+    assert found.p < 0.001, "every resample of items that all favour one run favours it too"
+    text = f"{items} items are too few for a test: all favour one run by chance with p = {told}"
+    assert found.notes == ((text,) if told else ())
+
+
 def test_an_item_without_a_score_in_one_run_leaves_both(store):
     """A mixture that one run left undefined must not count for the other."""
     a = sums([0.5, 0.7, 0.1])

@@ -1,5 +1,8 @@
 """Results made elsewhere: a folder told by its content, under a name that tables can show."""
 
+import errno
+import os
+
 import pytest
 from masksets import write_results, write_set
 from typer.testing import CliRunner
@@ -39,6 +42,65 @@ def test_folders_that_cannot_be_results(tmp_path):
     (leading / "out").symlink_to(folder_with(tmp_path / "a", secret="s") / "secret")
     with pytest.raises(BadData, match="leads out of the folder"):
         GivenResults(leading)
+
+
+def test_a_linked_folder_is_refused_since_its_files_would_not_count(tmp_path):
+    results = folder_with(tmp_path / "results", x="1")
+    (tmp_path / "elsewhere").mkdir()
+    for target in (tmp_path / "elsewhere", results):
+        (results / "cow").symlink_to(target)
+        with pytest.raises(BadData, match="cow is a link to a folder"):
+            GivenResults(results)
+        (results / "cow").unlink()
+
+
+def test_a_pipe_is_refused_since_nobody_may_ever_write_into_it(tmp_path):
+    results = folder_with(tmp_path / "results", x="1")
+    os.mkfifo(results / "00000.png")
+    with pytest.raises(BadData, match=r"00000\.png is neither a file nor a folder"):
+        GivenResults(results)
+
+
+def denied(monkeypatch, place):
+    """`os.scandir` and `os.listdir` as on a folder without permission; the tests may run as root."""
+    for name in ("scandir", "listdir"):
+        real = getattr(os, name)
+
+        def listed(path=".", real=real):
+            if os.fspath(path) == str(place):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path)
+
+        monkeypatch.setattr(os, name, listed)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
+    results = folder_with(tmp_path / "results", x="1")
+    (results / "cow").mkdir()
+    denied(monkeypatch, results / "cow")
+    with pytest.raises(BadData, match=r"cow: cannot be read \(Permission denied\)"):
+        GivenResults(results)
+
+
+@pytest.mark.parametrize("command", ["davis2017", "verify"])
+def test_data_that_cannot_be_listed_are_named(tmp_path, monkeypatch, command):
+    folder = write_set(tmp_path, SET)
+    results = write_results(tmp_path / "results", SET)
+    denied(monkeypatch, folder / "Annotations" / "480p" / "dog")
+    scored = ["davis2017", "--results", str(results), "--store", str(tmp_path / "store")]
+    words = ["datasets", "verify", "davis2017"] if command == "verify" else scored
+    done = CliRunner().invoke(app, [*words, "--data", str(tmp_path)])
+    assert isinstance(done.exception, BadData)
+    assert "dog: cannot be read (Permission denied)" in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [({"settings": {"sha256": "a"}}, "--set"), ({"seed": 1}, "--seeds"), ({"point": "x"}, "--point")]
+)
+def test_nothing_about_given_results_can_be_set(tmp_path, asked, told):
+    given = GivenResults(folder_with(tmp_path / "a", x="1"))
+    with pytest.raises(WrongCall, match=f"{told}: a folder of results is scored as it is"):
+        plan.make(given, "davis2017", data=tmp_path, **asked)
 
 
 @pytest.mark.parametrize("name", [" ", "two\nlines", "x" * 81])
