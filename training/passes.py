@@ -25,9 +25,13 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return replace(batch, **moved) if moved else batch
 
 
-def seed_torch(rng: Rng) -> None:
+def seed_torch(rng: Rng, device: torch.device) -> None:
     """Set torch's global generators, which dropout draws from, to the stream `torch`. Call it under `own_torch`."""
-    torch.manual_seed(int(rng.numpy("torch").integers(2**63)))
+    seed = int(rng.numpy("torch").integers(2**63))
+    # One by one: torch.manual_seed visits every kind of device, which costs more than a step of a small network.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index].manual_seed(seed)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def evaluate_sanity(net: nn.Module, sanity: Sanity, batches: Iterable[Batch], rn
             batch = to_device(batch, device)
             for name in seen:
                 shown = sanity.controls[name](batch, rng.under("control", name, k)) if name else batch
-                seed_torch(rng.under("measure", k))
+                seed_torch(rng.under("measure", k), device)
                 scores, strata = sanity.measure(net, shown, rng.under("measure", k))
                 kinds = torch.zeros_like(scores) if strata is None else strata
                 seen[name].append((scores.double().cpu().numpy(), kinds.cpu().numpy()))

@@ -95,7 +95,7 @@ class UnderWay:
             raise UnlabeledError(f"the data ended in step {self.step} of {self.plan.steps}")
         # Numbered through parts and processes: two processes draw what one would with twice the parts.
         rng = self.rng.under("loss", self.step, k * self.at.world + self.at.rank)
-        seed_torch(rng)
+        seed_torch(rng, self.device)
         with _autocast(self.device, self.plan.precision):
             losses = loss(self.net, to_device(batch, self.device), rng, progress)
         self._check_form(losses)
@@ -212,12 +212,12 @@ class UnderWay:
         """
         if self.folder is None:
             return
-        work = checkpoints.open_working(self.folder)
         found = checkpoints.read_state(self.folder)
         if found:
-            self._take_up(found, work)
+            self._take_up(found, checkpoints.working(self.folder))
+        # One process alone writes: another would clear away what this one is writing.
         if self.at.rank == 0:
-            self.curve = Curve(work / checkpoints.CURVE, self.step)
+            self.curve = Curve(checkpoints.open_working(self.folder) / checkpoints.CURVE, self.step)
 
     def _take_up(self, found: checkpoints.State, work: Path) -> None:
         facts, own = found.facts, self._identity()
