@@ -28,7 +28,7 @@ COPIES = 5
 GLOW = 0.75
 """Light at the centre of a halo at its brightest, over what it is without."""
 
-HALO = 0.3
+HALO = 0.5
 """Radius of a halo, in frame heights."""
 
 
@@ -104,12 +104,12 @@ def _glow(who: Subject, state: float) -> Shot:
 
 
 def _emit(who: Subject, state: float) -> Shot:
-    copies = (who.around(0.15 + 0.25 * state, copy / COPIES, 0.36) for copy in range(COPIES))
+    copies = (who.around(0.12 + 0.24 * state, copy / COPIES, 0.5) for copy in range(COPIES))
     return Shot((*copies, who.place))
 
 
 def _count(who: Subject, state: float) -> Shot:
-    return Shot(tuple(who.around(0.24, one / 3.0, 0.6) for one in range(1 + round(2.0 * state))))
+    return Shot(tuple(who.around(0.27, one / 3.0, 0.8) for one in range(1 + round(2.0 * state))))
 
 
 def _fade(who: Subject, state: float) -> Shot:
@@ -251,6 +251,7 @@ def _expose(take: Take) -> np.ndarray:
     subject = _subject(take)
     camera = render.camera(frames, knobs.pan * unit, knobs.shake * unit, take.stream("camera"))
     ground = render.backdrop(SCENES[take.scene], rows, columns, camera.offset, knobs.contrast, take.stream("ground"))
+    ground *= np.float32(knobs.ground)
     _strew(take, ground)
     clip = np.empty((frames, rows, columns, 3), np.float32)
     for frame, state, offset, shake in zip(clip, _forward_states(take), camera.offset, camera.shake, strict=True):

@@ -132,6 +132,7 @@ class FilmKnobs:
     48, and grows with the clip.
 
     contrast    : of the ground
+    ground      : its brightness, of that of the scene: objects stand out from a darker one
     size        : of an object's sprite
     period      : of the programme
     rise        : share of the period that the slow way takes
@@ -144,6 +145,7 @@ class FilmKnobs:
     """
 
     contrast: float = 0.6
+    ground: float = 0.65
     size: tuple[float, float] = (26.0, 32.0)
     period: tuple[float, float] = (24.0, 34.0)
     rise: tuple[float, float] = (0.75, 0.85)

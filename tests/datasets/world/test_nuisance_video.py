@@ -183,7 +183,7 @@ def predicted(frames):
 
 
 @pytest.mark.slow
-def test_reversal_after_coding_is_caught_where_frames_are_predicted(folders, measured, tmp_path):
+def test_reversal_after_coding_is_caught_where_frames_are_predicted(measured):
     """Why files are intra-coded, and reversed before they are coded."""
     name = "sharpness of the ends"
     slipped = []
@@ -196,7 +196,7 @@ def test_reversal_after_coding_is_caught_where_frames_are_predicted(folders, mea
             values[row] = nuisance_video.from_frames(np.ascontiguousarray(shown))[name]
         slipped.append(planted(samples, name, lambda _, __, values=values: values))
     finding = nuisance_video.within_pairs(name, slipped)
-    assert finding.leaks and finding.pair == PAIR and np.mean(finding.worst) > 0.9
+    assert finding.leaks and finding.pair == PAIR, finding
 
 
 def test_a_video_is_read_as_it_was_written(tmp_path):
