@@ -298,6 +298,10 @@ def agree(value: Any, expected: Any, tolerance: dict[str, float] | float, where:
         assert set(value) == set(expected), where
         for name, inner in expected.items():
             agree(value[name], inner, tolerance, f"{where}/{name}")
+    elif isinstance(expected, list) and any(isinstance(inner, dict | list) for inner in expected):
+        assert len(value) == len(expected), where
+        for k, inner in enumerate(expected):
+            agree(value[k], inner, tolerance, f"{where}/{k}")
     elif np.asarray(expected).dtype.kind == "f":
         value = np.asarray(value, dtype=np.float64)
         assert value.shape == np.shape(expected), f"{where}: shape {value.shape}, not {np.shape(expected)}"
