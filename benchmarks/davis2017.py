@@ -83,7 +83,12 @@ class Davis2017:
     pictures = "masks"
     recipes = {
         "semi-supervised": GivenMasks(),
-        "unsupervised": GivenMasks(task="unsupervised", cite="caelles2019davis"),
+        "unsupervised": GivenMasks(
+            task="unsupervised",
+            cite="caelles2019davis",
+            # The released evaluation reads Annotations_unsupervised, where more objects are drawn.
+            unverified=("truth, Annotations instead of Annotations_unsupervised",),
+        ),
         "davis2016": GivenMasks(part="2016 val", merged=True, cite="perazzi2016davis"),
     }
     chance = None
@@ -154,7 +159,9 @@ class Davis2017:
             "objects": {f"{unit}_{k + 1}": row.tolist() for unit, part in rows.items() for k, row in enumerate(part)},
             "attributes": _by_attribute(_sequences(data, recipe), jf, rows),
         }
-        return Scores(metrics, breakdown)
+        return Scores(
+            metrics, breakdown, _notes([item for item in _sequences(data, recipe) if item.id in rows], recipe)
+        )
 
 
 def _sequences(data: Survey, recipe: GivenMasks) -> list[MaskSequence]:
@@ -193,6 +200,14 @@ def _pairs(
             faults.add(mine, f"holds index {index.max()}, the truth has indices up to {sequence.objects}{hint}")
             continue
         yield index, truth
+
+
+def _notes(sequences: Sequence[MaskSequence], recipe: GivenMasks) -> tuple[str, ...]:
+    """What the label of the data does not tell: it is of the lists and counts of one year."""
+    later = [sequence.id for sequence in sequences if recipe.merged and not sequence.merged]
+    if not later:
+        return ()
+    return (f"truth of {len(later)} sequences: masks of 2017, merged, not those of 2016: {name_several(later, 4)}",)
 
 
 def _by_attribute(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlabeled.contracts import Method
-from unlabeled.errors import AbsentData, BadData, WrongCall
+from unlabeled.datasets._folders import archives
+from unlabeled.errors import AbsentData, BadData, WrongCall, name_several
 
 PRESET = "given"
 """The one preset of given results: nothing is trained and nothing can be set."""
@@ -73,6 +74,9 @@ def _content(folder: Path) -> Folder:
             part = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{os.fsencode(file.relative_to(folder)).hex()} {part}\n".encode())
         files += 1
+    packed = archives(folder)
+    if files and len(packed) == files:
+        raise BadData(f"{folder} holds packed files alone ({name_several(packed, 4)})", "unpack them there")
     if not files:
         raise AbsentData(f"{folder} holds no files", "name the folder that holds the result files")
     return Folder(files, digest.hexdigest())

@@ -126,8 +126,15 @@ def test_2016_masks_are_scored_as_one_object(tmp_path, store):
             Image.fromarray((masks.read(file) > 0).astype(np.uint8) * 255).save(file)
     record = score(tmp_path, results, store, recipe="davis2016")
     assert list(record.breakdown["objects"]) == ["cow_1", "dog_1", "hen_1"]
+    assert not record.notes
     expected = np.mean([davis.jaccard(index_map(t, 2, 2) > 0, index_map(t, 2) > 0) for t in range(1, 5)])
     assert record.breakdown["objects"]["cow_1"][0] == pytest.approx(expected, abs=1e-12)
+
+
+def test_masks_of_2017_under_lists_of_2016_are_told(tmp_path, store):
+    write_set(tmp_path, SET, lists="2016")
+    record = score(tmp_path, write_results(tmp_path / "results", SET), store, recipe="davis2016")
+    assert record.notes == ("truth of 3 sequences: masks of 2017, merged, not those of 2016: cow, dog, hen",)
 
 
 def test_unsupervised_results_may_have_any_index(tmp_path, store):
@@ -137,6 +144,7 @@ def test_unsupervised_results_may_have_any_index(tmp_path, store):
         masks.write(file, np.array([0, 7, 3], np.uint8)[masks.read(file)])
     record = score(tmp_path, results, store, recipe="unsupervised")
     assert record.scores["jf_mean"]["value"] == 1
+    assert any("Annotations_unsupervised" in told for told in record.deviations), "it is not the released task"
 
 
 # ---------------------------------------------------------------- bad folders

@@ -54,6 +54,14 @@ def test_a_linked_folder_is_refused_since_its_files_would_not_count(tmp_path):
         (results / "cow").unlink()
 
 
+def test_packed_results_are_to_be_unpacked(tmp_path):
+    packed = folder_with(tmp_path / "packed", **{"masks.tar.gz": "x"})
+    with pytest.raises(BadData, match=r"packed files alone \(masks.tar.gz\)\n  -> unpack"):
+        GivenResults(packed)
+    (packed / "cow.txt").write_text("x")
+    assert GivenResults(packed).content.files == 2
+
+
 def test_a_pipe_is_refused_since_nobody_may_ever_write_into_it(tmp_path):
     results = folder_with(tmp_path / "results", x="1")
     os.mkfifo(results / "00000.png")
