@@ -239,9 +239,10 @@ def stamp(drawn: Sprite, place: Place, rows: int, columns: int) -> Stamp | None:
 
 def paste(frame: np.ndarray, on_top: Stamp) -> None:
     """Put an object on a frame, float32 `(rows, columns, 3)`, in place."""
-    under = frame[on_top.rows, on_top.columns]
-    under *= np.float32(1.0) - on_top.alpha
-    under += on_top.colour
+    under, clear = frame[on_top.rows, on_top.columns], np.float32(1.0) - on_top.alpha[..., 0]
+    for channel in range(3):  # three times as fast as spreading alpha over channels
+        under[..., channel] *= clear
+        under[..., channel] += on_top.colour[..., channel]
 
 
 # ---------------------------------------------------------------- camera and scene
