@@ -402,7 +402,7 @@ class PoolKnobs:
     snr_db: tuple[float, float] = (-4.0, 6.0)
     level_db: tuple[float, float] = (-26.0, -18.0)
     peak_db: tuple[float, float] = (14.0, 17.5)
-    quantiser: int = 4
+    quantiser: int = 3
     sizes: Mapping[str, PoolSize] = field(
         default_factory=lambda: {
             "nano": PoolSize(clips=24, kinds=10, width=40, height=32, rate=8000),

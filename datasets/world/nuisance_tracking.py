@@ -76,7 +76,7 @@ def davis2017_samples(folder: Path, preset: str, seed: int) -> MaskSamples:
         "start size": np.searchsorted(np.quantile(area, (1 / 3, 2 / 3)), area),
         "kind": kind,
     }
-    return MaskSamples(*(parts[part] for part in davis2017.PARTS), number.astype(int), traits)
+    return MaskSamples(parts["train"], parts["val"], number.astype(int), traits)
 
 
 def check_davis2017(seeds: Sequence[MaskSamples]) -> list[Finding]:

