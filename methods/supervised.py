@@ -1,0 +1,196 @@
+"""Supervised: the trunk of the pretexts, trained with the labels that they do without.
+
+A linear layer on single frames says the class; a clip gets the mean of the probabilities of its frames. Afterwards the
+trunk gives features like any other: what labels teach it is the mark that a pretext is measured by.
+
+Cite: krizhevsky2012imagenet (A. Krizhevsky, I. Sutskever, G. E. Hinton, ImageNet Classification with Deep
+Convolutional Neural Networks, NIPS 2012), the network of the `paper` preset.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unlabeled.contracts import Batch, Items, Losses, Method, Progress, Request, Train
+from unlabeled.errors import BadData, UnlabeledError
+from unlabeled.streams import Rng
+from unlabeled.training import augment
+from unlabeled.training.loop import train
+from unlabeled.training.nets import caffenet, frame_trunk, trunks
+from unlabeled.training.nets.encoders import Size, Trunk, TrunkEncoder, seeded
+
+# ---------------------------------------------------------------- constants
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`paper` is the schedule from scratch of Simonyan and Zisserman 2014, not checked in the paper.
+
+    network, point, size : the trunk, where the linear layer reads it, its input
+    views                : frames of a clip that are scored, at equal steps
+    """
+
+    train: Train
+    network: trunks.Network = "caffenet"
+    point: str = "fc7"
+    size: Size = caffenet.SIZE
+    views: int = 25
+    augment: tuple[str, ...] = ("crop", "flip", "jitter")
+
+
+PAPER = Preset(Train(steps=80_000, batch=256, lr=1e-2, weight_decay=5e-4, schedule="step", milestones=(50_000, 70_000)))
+SMALL = replace(
+    PAPER,
+    train=Train(steps=8000, batch=128, lr=0.05, nesterov=True, weight_decay=5e-4, schedule="cosine", warmup=200),
+    network="resnet18",
+    point="pool",
+    size=112,
+)
+MINI = Preset(
+    Train(steps=1200, batch=96, lr=1.5e-3, opt="adam", schedule="linear"),
+    network="frame_trunk",
+    point="fc",
+    size=frame_trunk.SIZE,
+    views=12,
+    augment=("shift", "flip", "gain"),
+)
+
+# ---------------------------------------------------------------- network
+
+
+class FrameNet(nn.Module):
+    """A trunk and a linear layer on it."""
+
+    def __init__(self, trunk: Trunk, point: str, classes: int) -> None:
+        super().__init__()
+        self.trunk, self.point = trunk, point
+        self.head = nn.Linear(trunk.points[point].dim, classes)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to logits `(B, classes)`."""
+        return self.head(self.trunk(frames, self.point))
+
+
+def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
+    """Cross-entropy of single frames."""
+    assert batch.labels is not None
+    return Losses({"main": functional.cross_entropy(net(batch.frames), batch.labels)})
+
+
+# ---------------------------------------------------------------- classifier
+
+
+class FrameClassifier(TrunkEncoder):
+    """Roles classifier and image. Item k is a clip `(n, H, W, 3)` uint8 at the trunk's size, or larger for `shift`
+    and `crop` to have room; a fit reads one clip for each frame that it learns from, so items should be cached."""
+
+    def __init__(self, net: Trunk, preset: Preset) -> None:
+        super().__init__(net)
+        self.start, self.preset = copy.deepcopy(net), preset
+        self.request = Request("images", preset.size, augment=preset.augment)
+        self.fitted: FrameNet | None = None
+
+    def _learned(self) -> FrameNet:
+        if self.fitted is None:
+            raise UnlabeledError("nothing was learned yet: this network has random weights", "call `fit` first")
+        return self.fitted
+
+    def encode(self, images: Tensor, point: str) -> Tensor:
+        """As of any trunk, once `fit` was called (UnlabeledError before)."""
+        self._learned()
+        return super().encode(images, point)
+
+    def trunk(self, point: str) -> nn.Module:
+        """As of any trunk, once `fit` was called (UnlabeledError before)."""
+        self._learned()
+        return super().trunk(point)
+
+    def fit(self, items: Items, labels: np.ndarray, rng: Rng) -> None:
+        """Learn from clips and integer labels `(N,)`, from the initial weights anew; `encode` then reads what was
+        learned."""
+        plan, device = self.preset.train, next(self.start.parameters()).device
+        trunk, classes = copy.deepcopy(self.start), int(labels.max()) + 1
+        net = seeded(lambda: FrameNet(trunk, self.preset.point, classes), rng.under("head"))
+
+        def batches(first: int, stride: int = 1) -> Iterator[Batch]:
+            size, part = plan.batch // plan.accumulate, first
+            while True:
+                yield self._batch(items, labels, range(part * size, (part + 1) * size), rng.under("data"))
+                part += stride
+
+        train(net, batches, loss, plan, rng.under("train"), device=str(device))
+        self.fitted = net.eval()
+        self.net = trunk
+
+    def _batch(self, items: Items, labels: np.ndarray, numbers: range, rng: Rng) -> Batch:
+        """One frame of each of some clips; clip number `n` is in epoch `n // len(items)`."""
+        rounds = {
+            epoch: rng.numpy("order", epoch).permutation(len(items)) for epoch in {n // len(items) for n in numbers}
+        }
+        chosen = [int(rounds[n // len(items)][n % len(items)]) for n in numbers]
+        frames = []
+        for n, item in zip(numbers, chosen, strict=True):
+            clip = _clip(items, item)
+            one = clip[[int(rng.numpy("frame", n).integers(len(clip)))]]
+            frames.append(augment.pictures(one.transpose(0, 3, 1, 2), self.request, rng.under("augment", n)))
+        ids = tuple(items.ids[item] for item in chosen)
+        return Batch(ids, torch.cat(frames), labels=torch.from_numpy(labels[chosen].astype(np.int64)))
+
+    @torch.no_grad()
+    def scores(self, items: Items) -> np.ndarray:
+        """Mean probabilities of the frames of each clip, `(N, classes)`."""
+        net = self._learned()
+        device = next(net.parameters()).device
+        rows = []
+        for k in range(len(items)):
+            clip = _clip(items, k)
+            seen = clip[np.linspace(0, len(clip) - 1, self.preset.views).round().astype(int)]
+            frames = augment.pictures(seen.transpose(0, 3, 1, 2), self.request, None)
+            rows.append(net(frames.to(device)).softmax(1).mean(0).cpu().numpy())
+        return np.stack(rows)
+
+
+def _clip(items: Items, index: int) -> np.ndarray:
+    clip = items[index]
+    if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[3] != 3 or not len(clip):
+        found = f"{clip.dtype} of shape {clip.shape}"
+        raise BadData(f"item {items.ids[index]} is {found}, not a clip (frames, height, width, 3) of uint8")
+    return clip
+
+
+# ---------------------------------------------------------------- method
+
+
+class Supervised(Method):
+    """Supervised."""
+
+    id = "supervised"
+    cite = "krizhevsky2012imagenet"
+    roles = frozenset({"classifier", "image"})
+    home = ("ucf101", "hmdb51")
+    supervision = "labels"
+    presets = {
+        "paper": PAPER,
+        "small": SMALL,
+        "mini": MINI,
+        "nano": replace(MINI, train=replace(MINI.train, steps=60)),
+    }
+    devices = ("cpu", "cuda")
+
+    def build(self, preset: Preset, rng: Rng) -> Trunk:
+        """The trunk with random weights."""
+        return seeded(lambda: trunks.make(preset.network, preset.size), rng)
+
+    def adapt(self, net: Trunk, preset: Preset) -> FrameClassifier:
+        """A classifier that has seen nothing yet."""
+        return FrameClassifier(net, preset)
+
+
+METHOD = Supervised()

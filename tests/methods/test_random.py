@@ -1,0 +1,41 @@
+"""Random initialisation: each role has its own network; SoundNet's comes out as ever."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from unlabeled.methods.random import METHOD
+from unlabeled.streams import Rng
+from unlabeled.training.nets import soundnet
+
+
+def image(name, **changed):
+    preset = replace(METHOD.presets[name], role="image", **changed)
+    return METHOD.adapt(METHOD.build(preset, Rng(0)), preset)
+
+
+def test_sound_is_what_a_preset_gives_unasked():
+    preset = METHOD.presets["mini"]
+    net = METHOD.build(preset, Rng(0))
+    assert isinstance(METHOD.adapt(net, preset), soundnet.UntrainedEncoder)
+    bare = soundnet.initialise(soundnet.Trunk(), Rng(0)).state_dict()
+    assert all(torch.equal(value, bare[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("name, point, dim", [("nano", "fc", 128), ("mini", "fc", 128), ("small", "pool", 512)])
+def test_pictures_have_the_trunk_of_the_preset(name, point, dim):
+    encoder = image(name)
+    height, width = encoder.size if isinstance(encoder.size, tuple) else (encoder.size, encoder.size)
+    pictures = torch.rand(4, 3, height, width, generator=torch.Generator().manual_seed(0))
+    encoder.calibrate([pictures])
+    features = encoder.encode(pictures, point)
+    assert features.shape == (4, dim)
+    again = image(name)
+    again.calibrate([pictures])
+    assert torch.equal(again.encode(pictures, point), features)
+
+
+def test_the_network_can_be_named():
+    assert image("mini", network="resnet18", size=32).points["pool"].dim == 512
+    assert METHOD.presets["paper"].network == "caffenet"
