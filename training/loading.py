@@ -13,7 +13,8 @@ only then cut at whole samples of the rate that was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -116,7 +117,7 @@ class Loader:
 
     # -------------------------------------------------------- choices
 
-    def _training(self, step: int, stride: int) -> Iterator[list[_Choice]]:
+    def _training(self, step: int, stride: int) -> Generator[list[_Choice]]:
         a_batch = self.batch * self.request.sources
         while True:
             epoch, within = divmod(step, self.steps_per_epoch)
@@ -124,7 +125,7 @@ class Loader:
             yield self._choices([int(index) for index in order], str(epoch))
             step += stride
 
-    def _evaluation(self) -> Iterator[list[_Choice]]:
+    def _evaluation(self) -> Generator[list[_Choice]]:
         sources = self.request.sources
         groups = len(self.items) // sources
         for first in range(0, groups, self.batch):
@@ -142,7 +143,7 @@ class Loader:
         requests.check_alike(self.request, [self.items[k] for k in indices], picks)
         return [_Choice(k, epoch, pick) for k, pick in zip(indices, picks, strict=True)]
 
-    def _read(self, choices: Iterator[list[_Choice]]) -> Iterator[Batch]:
+    def _read(self, choices: Generator[list[_Choice]]) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
             self._reader,
             batch_sampler=choices,
@@ -153,10 +154,19 @@ class Loader:
             # One of its own: DataLoader would draw from the global generator.
             generator=torch.Generator().manual_seed(0),
         )
-        for got in loader:
-            if isinstance(got, UnlabeledError):
-                raise got
-            yield got
+        reading = iter(loader)
+        try:
+            for got in reading:
+                if isinstance(got, UnlabeledError):
+                    raise got
+                yield got
+        except (GeneratorExit, UnlabeledError):
+            # A process that is told to end while it hands a batch over aborts, loudly: take what is under way first.
+            choices.close()
+            with suppress(RuntimeError):
+                for _ in reading:
+                    pass
+            raise
 
 
 @dataclass(frozen=True)

@@ -228,13 +228,14 @@ def test_it_goes_on_at_any_step(clips, first, monkeypatch):
     assert all(same(batch, next(every_other)) for batch in whole[first::2])
 
 
-def test_workers_change_nothing(clips):
+def test_workers_change_nothing(clips, capfd):
     alone = take(Loader(clips, AUGMENTED, 3, RNG), 5)
     state = torch.random.get_rng_state()
     for workers in (1, 2):
         loader = Loader(clips, AUGMENTED, 3, RNG, workers=workers)
         assert all(same(a, b) for a, b in zip(alone, take(loader, 5), strict=True))
     assert torch.equal(state, torch.random.get_rng_state())
+    assert capfd.readouterr().err == "", "processes that are no longer needed end without a word"
 
 
 def test_errors_of_workers_keep_their_text(tmp_path):
