@@ -1,7 +1,7 @@
 """MUSIC separation: SDR, SIR, SAR (BSS-eval version 3), NSDR and SI-SDR of separated sounds, means over mixtures.
 
-NSDR is the SDR of an estimate minus that of the mixture as its estimate; the mixture is the sum of the sources. A
-score of a mixture is the mean over its sources. Sources: H. Zhao et al., The Sound of Pixels, ECCV 2018; E. Vincent,
+NSDR is the SDR of an estimate minus that of the mixture as its estimate; the mixture is the sum of the sources, and one
+source alone has none. A score of a mixture is the mean over its sources. Sources: H. Zhao et al., The Sound of Pixels, ECCV 2018; E. Vincent,
 R. Gribonval, C. Fevotte, Performance measurement in blind audio source separation, IEEE TASLP 14(4), 2006.
 
 Results made elsewhere lie in `RESULTS/MIXTURE/est0.wav est1.wav ...`, an estimate for every source, in their order;
@@ -112,13 +112,13 @@ class MusicSeparation:
         item = {
             "id": unit,
             "sums": [values["nsdr"] or 0.0],
-            "counts": [0 if ratios["undefined"] else 1],
+            "counts": [0 if values["nsdr"] is None else 1],
             **ratios,
             "cut": sources.shape[1] - samples,
             "channels": [len(clip.samples) for clip in heard],
             "full_scale": [int((np.abs(clip.samples) >= FULL_SCALE).sum()) for clip in heard],
         }
-        return Outcome(item["counts"][0], values, (item,))
+        return Outcome(0 if ratios["undefined"] else 1, values, (item,))
 
     def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: GivenEstimates) -> Scores:
         """Means over the mixtures that are defined, with intervals from bootstraps over mixtures.
@@ -136,7 +136,9 @@ class MusicSeparation:
             raise BadData(f"no mixture can be scored: {reasons}", "check sources and estimates")
         metrics = {}
         for name in METRICS:
-            values = [outcome.values[name] for outcome in defined]
+            values = [value for outcome in defined if (value := outcome.values[name]) is not None]
+            if not values:
+                continue
             ends = interval(values, [1] * len(values))
             kind = "bootstrap 95 %, whole mixtures" if ends else ""
             metrics[name] = Score(float(np.mean(values)), len(values), ends, kind)
@@ -183,7 +185,8 @@ def _ratios(sources: np.ndarray, estimates: np.ndarray, permutation: bool) -> di
     """What one mixture gave: sources and estimates `(S, n)` float64.
 
     Each ratio is a list in the order of the sources, cut to +-80 dB, of which `capped` counts; empty where the mixture
-    is undefined. A difference of cut SDRs, NSDR is cut no further. `order[j]` is the estimate taken for source j.
+    is undefined, as is the NSDR of one source alone. A difference of cut SDRs, NSDR is cut no further. `order[j]` is
+    the estimate taken for source j.
     """
     truth, waves = torch.from_numpy(sources), torch.from_numpy(estimates)
     references = bss.References(truth[None])
@@ -196,10 +199,12 @@ def _ratios(sources: np.ndarray, estimates: np.ndarray, permutation: bool) -> di
         return {**{name: [] for name in METRICS}, **told, "capped": {}}
     raw = {"sdr": ours.sdr[0], "sir": ours.sir[0], "sar": ours.sar[0], "si_sdr": bss.si_sdr(truth, waves[order])}
     beyond = {name: ratio.abs() > bss.CEILING_DB for name, ratio in raw.items()}
-    beyond["nsdr"] = beyond["sdr"] | (mixture.sdr[0].abs() > bss.CEILING_DB)
     # Beyond the floor too: of an estimate that shares nothing with its source the ratio is rounding noise or -inf.
     cut = {name: ratio.clamp(-bss.CEILING_DB, bss.CEILING_DB) for name, ratio in raw.items()}
-    cut["nsdr"] = cut["sdr"] - mixture.sdr[0].clamp(-bss.CEILING_DB, bss.CEILING_DB)
+    # One source is its own mixture: nothing is separated.
+    several = slice(None) if len(sources) > 1 else slice(0)
+    beyond["nsdr"] = (beyond["sdr"] | (mixture.sdr[0].abs() > bss.CEILING_DB))[several]
+    cut["nsdr"] = bss.nsdr(ours, mixture)[0][several]
     capped = {name: int(beyond[name].sum()) for name in METRICS}
     return {**{name: cut[name].tolist() for name in METRICS}, **told, "capped": capped}
 
@@ -211,6 +216,9 @@ def _notes(
     sources = sum(len(item["order"]) for item in items if not item["undefined"])
     if undefined:
         yield f"{told}: {name_several([f'{name} ({why})' for name, why in undefined.items()], 4)}"
+    single = [item["id"] for item in items if not item["undefined"] and not item["nsdr"]]
+    if single:
+        yield f"mixtures of one source, which have no NSDR: {name_several(single, 4)}"
     if any(capped.values()):
         counts = ", ".join(f"{name} {n}" for name, n in capped.items() if n)
         yield f"cut to 80 dB, of {sources} sources: {counts} (one source alone has no interference: SIR infinite)"

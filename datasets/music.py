@@ -212,7 +212,7 @@ def _contradictions(item: Mixture, facts: _sounds.Facts) -> list[Problem]:
         return []
     problems = []
     if len(sources) == 1:
-        text = "there is nothing to separate: SIR and the SDR of the mixture count 80 dB"
+        text = "there is nothing to separate: it has no NSDR, and SIR counts 80 dB"
         problems.append(Problem("one source", item.id, text, fatal=False))
     for what, unit in (("rate", "Hz"), ("frames", "samples")):
         if len({fact[what] for fact in sources}) > 1:

@@ -279,9 +279,9 @@ def bss_eval(references: Tensor, estimates: Tensor, permutation: bool = False, t
 def nsdr(estimates: Scores, mixture: Scores) -> Tensor:
     """How much better each estimate is than the mixture, `(B, S)` in dB: the difference of their SDRs.
 
-    Both are cut to 80 dB first, above which they are rounding noise. NaN where either is undefined.
+    Both are cut to +-80 dB first, beyond which they are rounding noise. NaN where either is undefined.
     """
-    return estimates.sdr.clamp(max=CEILING_DB) - mixture.sdr.clamp(max=CEILING_DB)
+    return estimates.sdr.clamp(-CEILING_DB, CEILING_DB) - mixture.sdr.clamp(-CEILING_DB, CEILING_DB)
 
 
 def si_sdr(references: Tensor, estimates: Tensor) -> Tensor:

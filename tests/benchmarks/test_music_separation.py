@@ -148,6 +148,25 @@ def test_a_single_source_has_no_interference(tmp_path, store):
     assert items(record, store)["a"]["sir"] == [80]
 
 
+def test_a_single_source_has_no_nsdr(tmp_path, store):
+    """What is its own mixture would have the SDR of the estimate minus 80 dB."""
+    places = tmp_path / "mixtures", tmp_path / "results"
+    (wave,) = write_mixture(*places, "single", sources=1)
+    write(places[1] / "single" / "est0.wav", wave + 0.1 * noise(5))
+    alone = score(places, store)
+    assert set(alone.scores) == {"sdr", "sir", "sar", "si_sdr"} and alone.status == "complete"
+    (item,) = items(alone, store).values()
+    assert item["nsdr"] == [] and (item["sums"], item["counts"]) == ([0], [0])
+    assert alone.units[0]["nsdr"] is None and alone.breakdown["capped"]["nsdr"] == 0
+    assert "mixtures of one source, which have no NSDR: single" in alone.notes
+    write_mixture(*places, "a")
+    write_mixture(*places, "b", leak=0.3)
+    record = score(places, store)
+    held = items(record, store)
+    assert record.scores["nsdr"]["value"] == pytest.approx(np.mean([np.mean(held[name]["nsdr"]) for name in "ab"]))
+    assert record.scores["nsdr"]["n"] == 2 and record.scores["sdr"]["n"] == 3
+
+
 # ---------------------------------------------------------------- lengths, levels, channels
 
 
