@@ -124,7 +124,7 @@ SETS: dict[str, WorldSet] = {
         items=pool.items,
         files=pool.files,
         tables=pool.tables,
-        media=("sound", "video"),
+        media=("video",),
     ),
 }
 
