@@ -151,9 +151,9 @@ class Davis2017:
         columns |= {name: {unit: row[:, k] for unit, row in rows.items()} for k, name in enumerate(STATISTICS)}
         metrics = {}
         for name, values in columns.items():
-            ends = interval([row.sum() for row in values.values()], [len(row) for row in values.values()])
+            sums, counts = [row.sum() for row in values.values()], [len(row) for row in values.values()]
             mean = float(np.concatenate(list(values.values())).mean())
-            metrics[name] = Score(mean, len(objects), ends, "bootstrap 95 %, whole sequences" if ends else "")
+            metrics[name] = Score(mean, len(objects), *interval(sums, counts, "sequences"))
         breakdown = {
             "columns": list(STATISTICS),
             "objects": {f"{unit}_{k + 1}": row.tolist() for unit, part in rows.items() for k, row in enumerate(part)},

@@ -169,8 +169,8 @@ class Jhmdb:
                     "every joint of every clip is lost in all frames after the first: nothing can be scored",
                     "check the sign of the coordinates: a joint with x < 0 counts as lost",
                 )
-            ends = interval([_columns(item, item["hits"][k], recipe) for item in items], [i["counts"] for i in items])
-            metrics[name] = Score(mean, len(items), ends, "bootstrap 95 %, whole clips" if ends else "")
+            hits = [_columns(item, item["hits"][k], recipe) for item in items]
+            metrics[name] = Score(mean, len(items), *interval(hits, [item["counts"] for item in items], "clips"))
         strict = dict(zip(NAMES, _means(_by_split(items, recipe, strict=True)), strict=True))
         lost = _lost(splits)
         breakdown = {

@@ -139,9 +139,8 @@ class MusicSeparation:
             values = [value for outcome in defined if (value := outcome.values[name]) is not None]
             if not values:
                 continue
-            ends = interval(values, [1] * len(values))
-            kind = "bootstrap 95 %, whole mixtures" if ends else ""
-            metrics[name] = Score(float(np.mean(values)), len(values), ends, kind)
+            ends = interval(values, [1] * len(values), "mixtures")
+            metrics[name] = Score(float(np.mean(values)), len(values), *ends)
         partial = (f"{told}, more than 10 %",) if len(undefined) > UNDEFINED_SHARE * len(items) else ()
         capped = {name: sum(item["capped"].get(name, 0) for item in items) for name in METRICS}
         breakdown = {"undefined": undefined, "capped": capped}

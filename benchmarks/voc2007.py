@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from unlabeled.benchmarks._sums import bootstrap_of
 from unlabeled.benchmarks.metrics import voc
 from unlabeled.contracts import BoxedImage, GivenResults, Metric, Outcome, Score, Scores, Survey
 from unlabeled.datasets import voc2007
@@ -162,7 +163,7 @@ class Voc2007:
             ends = None if drawn is None else _ends(drawn[columns].mean(0), mean)
             if ends is None:
                 notes.append(f"{name}: {images} images are too few for an interval")
-            metrics[name] = Score(mean, images, ends, "bootstrap 95 %, whole images" if ends else "")
+            metrics[name] = Score(mean, images, ends, bootstrap_of(images, "images") if ends else "")
         breakdown = {
             "classes": list(values),
             "per_class": {

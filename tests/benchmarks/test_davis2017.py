@@ -46,6 +46,7 @@ def test_numbers_by_hand(world, store):
     assert next(iter(record.scores)) == "jf_mean" and record.scores["jf_mean"]["n"] == 6
     assert record.status == "complete" and record.spec["preset"] == "given" and record.spec["method"] == "row"
     low, high = record.scores["jf_mean"]["interval"]
+    assert record.scores["jf_mean"]["interval_kind"] == "bootstrap 95 %, 3 sequences", "of which n counts the objects"
     assert low <= held["jf_mean"] <= high
 
 

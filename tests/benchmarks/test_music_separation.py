@@ -99,7 +99,7 @@ def test_leaks_on_paper(tmp_path, store):
     assert units["a"]["nsdr"] == pytest.approx(20, abs=1e-5) and units["b"]["sdr"] == pytest.approx(40, abs=1e-5)
     assert record.status == "complete" and record.scores["nsdr"]["n"] == 2
     assert record.scores["nsdr"]["interval"] == pytest.approx([20, 40], abs=1e-5)
-    assert record.scores["nsdr"]["interval_kind"] == "bootstrap 95 %, whole mixtures"
+    assert record.scores["nsdr"]["interval_kind"] == "bootstrap 95 %, 2 mixtures"
     assert record.breakdown["capped"] == {"nsdr": 0, "sdr": 0, "sir": 0, "sar": 4, "si_sdr": 0}
     assert any(note.startswith("cut to 80 dB, of 4 sources: sar 4") for note in record.notes)
 

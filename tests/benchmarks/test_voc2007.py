@@ -340,6 +340,7 @@ def test_the_stored_aps_of_the_whole_test_set(real_data, release, tmp_path, monk
         assert sum(unit["detections"] for unit in record.units) == 254_590
         assert sum(unit["positives"] for unit in record.units) == 12_032
         low, high = record.scores["map"]["interval"]
+        assert record.scores["map"]["interval_kind"] == f"bootstrap 95 %, {record.scores['map']['n']} images"
         assert low < record.scores["map"]["value"] < high < low + 0.03
         assert (tmp_path / "records" / f"{record.id}.json").stat().st_size < 200_000
         monkeypatch.setattr(protocol, "RESAMPLES", 100)
