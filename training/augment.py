@@ -21,6 +21,7 @@ import torch
 from unlabeled.contracts import Request
 from unlabeled.errors import WrongCall
 from unlabeled.streams import Rng
+from unlabeled.training.facts import Size, height_width
 from unlabeled.training.signals import lab
 
 NAMES = ("crop", "shift", "flip", "jitter", "gain")
@@ -57,17 +58,20 @@ def check(names: Sequence[str]) -> None:
         raise WrongCall(f"augmentations named twice: {', '.join(twice)}", f"take NAME or NAME{EACH}")
 
 
-def reading_size(request: Request) -> int:
-    """The short side at which pictures are read: `size`, with a margin where the window moves."""
+def reading_size(request: Request) -> Size:
+    """The window that pictures are read to cover: `size`, with a margin where the window moves."""
     moving = any(name.removesuffix(EACH) in ("crop", "shift") for name in request.augment)
-    return round(request.size * MARGIN) if moving else request.size
+    if not moving:
+        return request.size
+    rows, columns = height_width(request.size)
+    return round(rows * MARGIN), round(columns * MARGIN)
 
 
 # ---------------------------------------------------------------- pictures
 
 
 def pictures(frames: np.ndarray, request: Request, rng: Rng | None) -> torch.Tensor:
-    """Frames `(n, 3, H, W)` uint8 of one item, read at `reading_size`, to `(n, C, size, size)` float32 in [0, 1].
+    """Frames `(n, 3, H, W)` uint8 of one item, read at `reading_size`, to `(n, C, rows, columns)` float32 in [0, 1].
 
     `rng` belongs to the item; None leaves all augmentations out.
     """
@@ -108,18 +112,19 @@ class _Draw:
         return self.values(name, lambda stream, count: stream.uniform(*low_high, count))
 
 
-def _windows(frames: np.ndarray, size: int, draw: _Draw) -> np.ndarray:
-    """`(n, 3, size, size)`: middle windows unless crop or shift say otherwise."""
-    room = np.array(frames.shape[2:]) - size
+def _windows(frames: np.ndarray, size: Size, draw: _Draw) -> np.ndarray:
+    """`(n, 3, rows, columns)`: middle windows unless crop or shift say otherwise."""
+    rows, columns = height_width(size)
+    room = np.array(frames.shape[2:]) - (rows, columns)
     starts = np.broadcast_to(room // 2, (len(frames), 2))
     cropped = draw.values("crop", lambda stream, count: stream.integers(room + 1, size=(count, 2)))
     if cropped is not None:
         starts = cropped
-    reach = int(size * SHIFT)
+    reach = int(min(rows, columns) * SHIFT)
     moved = draw.values("shift", lambda stream, count: stream.integers(-reach, reach + 1, (count, 2)))
     if moved is not None:
         starts = np.clip(starts + moved, 0, room)
-    return np.stack([frame[:, y : y + size, x : x + size] for frame, (y, x) in zip(frames, starts, strict=True)])
+    return np.stack([frame[:, y : y + rows, x : x + columns] for frame, (y, x) in zip(frames, starts, strict=True)])
 
 
 def _jittered(rgb: torch.Tensor, draw: _Draw) -> torch.Tensor:

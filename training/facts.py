@@ -26,6 +26,9 @@ from unlabeled.training.augment import LUMA
 
 Item = VideoItem | ImageItem | SoundItem
 
+Size = int | tuple[int, int]
+"""Side of a square in pixels, or (height, width)."""
+
 MOTION_SIZE = 64
 """Short side in pixels at which motion is measured."""
 
@@ -164,21 +167,27 @@ def some_frames(path: Path, indices: Sequence[int]) -> np.ndarray:
     return video.read_frames(path, indices)
 
 
-def resized_to(short: int, height: int, width: int) -> tuple[int, int]:
-    """Height and width of a picture whose shorter side becomes `short`; the other is rounded."""
-    if height <= width:
-        return short, max(short, round(short * width / height))
-    return max(short, round(short * height / width)), short
+def resized_to(cover: Size, height: int, width: int) -> tuple[int, int]:
+    """Height and width of a picture that just covers a window: one side is the window's, the other is rounded."""
+    rows, columns = height_width(cover)
+    if rows * width >= columns * height:
+        return rows, max(columns, round(rows * width / height))
+    return max(rows, round(columns * height / width)), columns
 
 
-def resize(frame: np.ndarray, short: int) -> np.ndarray:
-    """A picture `(H, W, 3)` uint8 with its shorter side `short`, planes first: `(3, h, w)` uint8.
+def height_width(size: Size) -> tuple[int, int]:
+    """A size as (height, width)."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def resize(frame: np.ndarray, cover: Size) -> np.ndarray:
+    """A picture `(H, W, 3)` uint8 that just covers a window, planes first: `(3, h, w)` uint8.
 
     Bilinear by torch's kernel for bytes, with antialiasing where it shrinks; within one grey level of Pillow's.
     """
     # A view with channels last, which is what the fast kernel wants; its result has planes first.
     planes = torch.from_numpy(frame).permute(2, 0, 1)[None]
-    target = resized_to(short, *frame.shape[:2])
+    target = resized_to(cover, *frame.shape[:2])
     if target != frame.shape[:2]:
         planes = torch.nn.functional.interpolate(
             planes, size=target, mode="bilinear", antialias=True, align_corners=False

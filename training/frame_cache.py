@@ -25,7 +25,7 @@ import numpy as np
 
 from unlabeled.errors import BadData, UnlabeledError
 from unlabeled.training import facts
-from unlabeled.training.facts import Facts, Item
+from unlabeled.training.facts import Facts, Item, Size
 
 MOST_BYTES = 4 * 1024**3
 MOST_OF_DISK = 1 / 4
@@ -51,13 +51,13 @@ class FrameCache:
 def ensure(
     items: Sequence[Item],
     known: Sequence[Facts],
-    short: int,
+    cover: Size,
     folder: Path,
     limit: int | None,
     threads: int,
     tell: Callable[[str], None],
 ) -> FrameCache | None:
-    """The cache of these items with shorter sides of `short`; made now if it is not there.
+    """The cache of these items, each of a size that just covers `cover`; made now if it is not there.
 
     None where there are no frames, and, told through `tell`, where it would need more bytes than `limit` (without one:
     MOST_BYTES and MOST_OF_DISK).
@@ -68,14 +68,14 @@ def ensure(
     UnlabeledError : the disk is full, or the file cannot be written.
     """
     shapes = [
-        (one.frames, *facts.resized_to(short, one.height, one.width)) if one.frames else (0, 0, 0) for one in known
+        (one.frames, *facts.resized_to(cover, one.height, one.width)) if one.frames else (0, 0, 0) for one in known
     ]
     ends = list(accumulate(n * height * width * 3 for n, height, width in shapes))
     places = tuple((start, *shape) for start, shape in zip([0, *ends], shapes, strict=False))
     if ends[-1] == 0:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    cache = FrameCache(folder / f"frames-{_key(items, short)}.u8", places)
+    cache = FrameCache(folder / f"frames-{_key(items, cover)}.u8", places)
     if _finished(cache, ends[-1]):
         return cache
     most = min(MOST_BYTES, int(shutil.disk_usage(folder).free * MOST_OF_DISK)) if limit is None else limit
@@ -88,13 +88,13 @@ def ensure(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _finished(cache, ends[-1]):
             tell(f"decoding all frames once into a cache of {_size(ends[-1])}")
-            _make(cache, items, short, ends[-1], threads)
+            _make(cache, items, cover, ends[-1], threads)
     return cache
 
 
-def _key(items: Sequence[Item], short: int) -> str:
+def _key(items: Sequence[Item], cover: Size) -> str:
     files = [[str(item.path.absolute()), *facts.state(item.path)] for item in items]
-    text = json.dumps([files, short, facts.decoders()], sort_keys=True)
+    text = json.dumps([files, cover, facts.decoders()], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
@@ -106,7 +106,7 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e7 else f"{count / 1e6:.2f} MB"
 
 
-def _make(cache: FrameCache, items: Sequence[Item], short: int, size: int, threads: int) -> None:
+def _make(cache: FrameCache, items: Sequence[Item], cover: Size, size: int, threads: int) -> None:
     """Write the file from the beginning; what a killed process left half done is overwritten."""
     half = cache.path.with_suffix(".partial")
     try:
@@ -114,7 +114,7 @@ def _make(cache: FrameCache, items: Sequence[Item], short: int, size: int, threa
             # All room at once: a full disk is found here, not after an hour.
             os.posix_fallocate(file.fileno(), 0, size)
             try:
-                list(pool.map(partial(_write, file.fileno(), short), items, cache.places))
+                list(pool.map(partial(_write, file.fileno(), cover), items, cache.places))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
@@ -127,14 +127,14 @@ def _make(cache: FrameCache, items: Sequence[Item], short: int, size: int, threa
         ) from fault
 
 
-def _write(file: int, short: int, item: Item, place: tuple[int, int, int, int]) -> None:
+def _write(file: int, cover: Size, item: Item, place: tuple[int, int, int, int]) -> None:
     """Put the frames of one item in their place in an open file."""
     at, count, *shape = place
     if count == 0:
         return
     done = 0
     for frame in facts.all_frames(item.path):
-        small = facts.resize(frame, short)
+        small = facts.resize(frame, cover)
         if done == count or small.shape[1:] != tuple(shape):
             done = -1
             break

@@ -83,8 +83,8 @@ class Loader:
             requests.check_heard(self.items, self.infos)
         frames = None
         if cache is not None:
-            short = augment.reading_size(request)
-            frames = frame_cache.ensure(self.items, known, short, cache, cache_bytes, workers, tell)
+            cover = augment.reading_size(request)
+            frames = frame_cache.ensure(self.items, known, cover, cache, cache_bytes, workers, tell)
         # Without pick and motion: the first may not travel between processes, the second need not.
         bare = [replace(one, motion=None) for one in known]
         self._reader = _Reader(self.items, bare, replace(request, pick=None), rng, labels, frames)
@@ -204,7 +204,7 @@ class _Reader(Dataset[Any]):
     ) -> None:
         self.items, self.known, self.request, self.rng = items, known, request, rng
         self.labels, self.cache = labels, cache
-        self.short = augment.reading_size(request)
+        self.cover = augment.reading_size(request)
 
     def __getitems__(self, choices: Sequence[_Choice]) -> Batch | UnlabeledError:
         """A batch, or what is wrong: DataLoader would rewrite the text of an error that a worker raises."""
@@ -249,7 +249,7 @@ class _Reader(Dataset[Any]):
             read = self.cache.read(choice.index, wanted)
         else:
             full = facts.some_frames(self.items[choice.index].path, wanted)
-            read = np.stack([facts.resize(frame, self.short) for frame in full])
+            read = np.stack([facts.resize(frame, self.cover) for frame in full])
         ready = augment.pictures(read, self.request, self._draws(choice))
         runs = ready.unflatten(0, (len(choice.pick.frames), -1))
         return runs if self.request.kind in ("images", "frames") else runs.transpose(1, 2)

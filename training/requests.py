@@ -10,7 +10,7 @@ from unlabeled.contracts import ImageItem, Info, Pick, Request, SoundItem
 from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
 from unlabeled.streams import Rng
 from unlabeled.training import augment
-from unlabeled.training.facts import Item
+from unlabeled.training.facts import Item, height_width
 
 KINDS = ("images", "frames", "clips", "av", "mixtures")
 HEARD = ("av", "mixtures")
@@ -28,7 +28,7 @@ def check(request: Request) -> None:
     for what, value, known in (("kind", request.kind, KINDS), ("colour", request.colour, COLOURS)):
         if value not in known:
             raise WrongCall(f"a request has no {what} {value!r}", f"there are {', '.join(known)}")
-    if request.size < 1:
+    if min(height_width(request.size)) < 1:
         raise WrongCall(f"pictures of size {request.size} cannot be read")
     if "label" in request.wants or "labels" in request.wants:
         raise WrongCall(

@@ -369,7 +369,7 @@ ROLES = (
 class Info:
     """What a pretext may know of one item when it chooses.
 
-    frames, fps   : number of decoded frames, frames a second
+    frames, fps   : number of decoded frames, frames a second (0: not known)
     samples, rate : of the sound at the rate that was asked, 0 where there is none
     motion        : `(frames - 1,)` mean absolute grey difference of neighbouring frames, where `wants` names it
     """
@@ -383,10 +383,10 @@ class Info:
 
 @dataclass(frozen=True)
 class Pick:
-    """What is read of one item.
+    """What is read of one item: images one run of one frame, frames one run, mixtures one stretch of sound.
 
-    frames : tuples of frame indices, all of one length
-    sound  : (start in s, length in s) of each stretch, all of one length
+    frames : runs of frame indices, all of one length
+    sound  : (start in s, length in s) of each stretch, all of one length; time 0 is that of the first frame
     target : the pretext's own answer, made without any label
     """
 
@@ -400,17 +400,19 @@ class Request:
     """What a pretext asks of the loader. The method chooses indices, the loader decodes.
 
     kind     : what an item of a batch is, see `Batch`
-    size     : side in pixels after resizing and cropping
+    size     : side in pixels after resizing and cropping, or (height, width): the picture is scaled until it just
+               covers the window, which is then cut out
     pick     : `(Info, Rng) -> Pick`, a pure function; None reads the one picture of an image
     rate     : samples a second of the sound, 0: none wanted
     augment  : names of shared augmentations, one draw for the whole item; `name/each` draws for every frame
     wants    : side signals, made once and cached, such as `motion`
-    sources  : mixtures: how many items are added up; `gain` their loudness, drawn uniformly for each
+    sources  : mixtures: how many items are added up; `gain` their loudness, drawn uniformly for each (the
+               augmentation of that name changes brightness and loudness)
     colour   : rgb (3 channels), lab (3) or grey (1)
     """
 
     kind: Literal["images", "frames", "clips", "av", "mixtures"]
-    size: int
+    size: int | tuple[int, int]
     pick: Callable[[Info, Rng], Pick] | None = None
     rate: int = 0
     augment: tuple[str, ...] = ()
@@ -424,11 +426,13 @@ class Request:
 class Batch:
     """Decoded items, each of another clip: no batch holds a clip twice.
 
-    frames  : float32 in [0, 1]; images `(B, C, H, W)`, frames `(B, K, C, H, W)`, clips and av `(B, N, C, T, H, W)`,
-              mixtures `(B, sources, C, T, H, W)`; None where none were picked
+    ids     : of the items, source by source in mixtures
+    frames  : float32 in [0, 1] (Lab: as `training.signals.lab.to_unit`); images `(B, C, H, W)`, frames
+              `(B, K, C, H, W)`, clips and av `(B, N, C, T, H, W)`, mixtures `(B, sources, C, T, H, W)`; None where
+              none were picked
     waves   : av `(B, S, samples)`, mixtures `(B, sources, samples)`; None without sound
     mixture : mixtures: `(B, samples)`, the sum of `waves`
-    target  : the picks' targets stacked, `(B, ...)`; None where they gave none
+    target  : the picks' targets stacked, `(B, ...)`, whole numbers int64, else float32; None where they gave none
     labels  : `(B,)` class numbers; None unless a benchmark asked. A pretext never sees them
     """
 
@@ -450,7 +454,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Losses:
-    """A scalar to minimise for each player (`main` for all but adversaries), and numbers to log."""
+    """A scalar to minimise for each player (`main` for all but adversaries), and numbers to log.
+
+    A player without a loss in a step is not moved.
+    """
 
     players: Mapping[str, Tensor]
     log: Mapping[str, float] = field(default_factory=dict)
@@ -478,7 +485,8 @@ class Train:
     """How a network is trained: fields of a preset, for pretraining and fine-tuning alike.
 
     lr         : at the start, after `warmup` steps
-    batch      : items in one optimiser step, `accumulate` parts added up
+    batch      : items in one optimiser step, `accumulate` parts added up; `loss` gets one part at a time
+    momentum   : of SGD; Adam's first beta
     milestones : steps at which the schedule `step` multiplies the rate by `gamma`
     clip       : largest norm of the gradient, 0: any
     """
@@ -504,9 +512,10 @@ class Pretext:
     """The part of a method that learns without labels. Gradient methods have `loss`, closed-form ones `fit`.
 
     loss       : `(net, batch, rng, progress) -> Losses` on a whole batch
-    fit        : `(net, batches, rng)` once
+    fit        : `(net, batches, rng)` once, on the batches of `Train.steps` steps
     players    : names to parameters, where there are several optimisers
-    artefacts  : arrays made before step 0 from unlabelled batches, such as colour clusters; kept with the checkpoint
+    artefacts  : arrays made before step 0 from unlabelled batches, such as colour clusters; kept with the checkpoint,
+                 and copied into the network's buffers of their names
     after_step : momentum encoders, queues
     """
 

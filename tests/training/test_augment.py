@@ -34,8 +34,8 @@ def seeds(*names: str) -> list[np.ndarray]:
 
 
 def test_pictures_are_read_with_a_margin_where_the_window_moves():
-    assert augment.reading_size(Request("images", 224, augment=("flip", "crop/each"))) == 256
-    assert augment.reading_size(Request("images", SIZE, augment=("shift",))) == READ
+    assert augment.reading_size(Request("images", 224, augment=("flip", "crop/each"))) == (256, 256)
+    assert augment.reading_size(Request("images", SIZE, augment=("shift",))) == (READ, READ)
     assert augment.reading_size(Request("images", 224, augment=("flip",))) == 224
 
 
