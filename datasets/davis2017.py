@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,9 @@ OFFICIAL = {
 }
 """Counts of davis-2017 `data/db_info.yaml`; the objects are those of the first masks."""
 
+FOLDERS = ("DAVIS", "DAVIS-2017", "DAVIS2017", "DAVIS-2016", "DAVIS_2016")
+"""What the folder of the set is called below a data root."""
+
 
 @dataclass(frozen=True)
 class _Listed:
@@ -64,9 +68,9 @@ class Davis2017:
     )
 
     def find(self, root: Path) -> Path | None:
-        """The DAVIS folder at or below a data root."""
-        names = ("DAVIS", "DAVIS-2017", "DAVIS2017", "DAVIS-2016", "DAVIS_2016")
-        return _folders.find(root, names, lambda folder: _resolution(folder) is not None)
+        """The DAVIS folder, or the packed set, at or below a data root."""
+        found = _folders.find(root, FOLDERS, lambda folder: _resolution(folder) is not None)
+        return found or _folders.find(root, FOLDERS, _is_packed)
 
     def survey(self, folder: Path, limit: int | None = None, memo: Memo = _folders.look) -> Survey:
         """All sequences that have masks; every mask is decoded once."""
@@ -112,13 +116,13 @@ class Davis2017:
         world: manifest.Manifest | None,
         limit: int | None,
     ) -> Survey:
-        problems = [*problems, *_missing(items, listed)]
+        problems = [*problems, *_missing(folder, resolution, items, listed)]
         told = _folders.printable(problems)
-        year = "2017" if any(name.startswith("2017") for name in listed.lists) else "2016"
+        year = _year(listed)
         expected = _expected(listed, year) if world is None else {}
         found = {key: value for key, value in _found(items).items() if not expected or key in expected}
-        label = _label(items, found, listed, year, resolution, told) if world is None else _labels.of_world(world)
-        kept = items if limit is None else _first(items, year, limit)
+        label = _label(items, found, listed, year, resolution) if world is None else _labels.of_world(world)
+        kept = items if limit is None else _first(items, limit)
         cut = "" if limit is None else f"first {limit} sequences of a list"
         return Survey(
             dataset=self.id,
@@ -145,8 +149,14 @@ def _resolution(folder: Path) -> str | None:
     return next((name for name in RESOLUTIONS if (folder / "Annotations" / name).is_dir()), None)
 
 
+def _is_packed(folder: Path) -> bool:
+    """A set that is still packed; `Annotations.tgz` alone may be of another set."""
+    return bool(_folders.archives(folder, "" if folder.name in FOLDERS else "DAVIS"))
+
+
 def _sequences(folder: Path, resolution: str) -> list[Path]:
-    return sorted(path for path in (folder / "Annotations" / resolution).iterdir() if path.is_dir())
+    place = folder / "Annotations" / resolution
+    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
 
 
 def _images(folder: Path, resolution: str, sequence: str, names: Sequence[str]) -> tuple[Path, ...]:
@@ -175,6 +185,12 @@ def _read_lists(folder: Path) -> _Listed:
                 files.append(content)
                 lists[f"{year} {part}"] = _names(file, content)
     return _Listed(lists, tuple(files))
+
+
+def _year(listed: _Listed) -> str:
+    """The year whose validation list is there, the later one of both; any list where none is."""
+    names = [name for name in listed.lists if name.endswith(" val")] or [*listed.lists]
+    return "2017" if any(name.startswith("2017") for name in names) else "2016"
 
 
 def _names(file: Path, content: bytes) -> tuple[str, ...]:
@@ -235,15 +251,23 @@ def _odd_frames(sequence: str, files: Sequence[Path]) -> list[Problem]:
     return []
 
 
-def _missing(items: Sequence[MaskSequence], listed: _Listed) -> list[Problem]:
-    """One problem a list; of test-dev nobody has the masks."""
-    there, problems = {item.id for item in items}, []
-    for name, sequences in listed.lists.items():
-        lacking = [sequence for sequence in sequences if sequence not in there]
-        if lacking and not name.endswith("test-dev"):
-            text = f"no masks of {len(lacking)} of {len(sequences)}: {name_several(lacking, 4)}"
-            problems.append(Problem("missing sequences", name, text, fatal=False))
-    return problems
+def _missing(folder: Path, resolution: str, items: Sequence[MaskSequence], listed: _Listed) -> list[Problem]:
+    """One problem for all sequences that are listed and not there; of test-dev nobody has the masks."""
+    place, hint = f"Annotations/{resolution}", _folders.to_unpack(*_folders.archives(folder))
+    if not (folder / place).is_dir():
+        return [Problem("no masks", place, f"there is no such folder{hint}")]
+    there = {item.id for item in items}
+    lacking = {
+        name: [sequence for sequence in sequences if sequence not in there]
+        for name, sequences in listed.lists.items()
+        if not name.endswith("test-dev")
+    }
+    names = sorted({sequence for sequences in lacking.values() for sequence in sequences})
+    if not names:
+        return []
+    short = ", ".join(f"{len(part)} of {len(listed.lists[name])} {name}" for name, part in lacking.items() if part)
+    text = f"no masks of {len(names)} listed sequences ({short}): {name_several(names, 4)}{hint}"
+    return [Problem("missing sequences", place, text, fatal=False)]
 
 
 def _found(items: Sequence[MaskSequence]) -> dict[str, int]:
@@ -267,12 +291,9 @@ def _expected(listed: _Listed, year: str) -> dict[str, int]:
 
 
 def _label(
-    items: Sequence[MaskSequence], found: Mapping[str, int], listed: _Listed, year: str, resolution: str,
-    problems: Sequence[Problem],
-) -> Label:  # fmt: skip
+    items: Sequence[MaskSequence], found: Mapping[str, int], listed: _Listed, year: str, resolution: str
+) -> Label:
     """Official are the sequences of the val list with its counts, at 480p."""
-    if any(problem.fatal for problem in problems):
-        return Label(("broken",), "broken")
     name = f"{year} val"
     counts = OFFICIAL[name]
     sequences = listed.lists.get(name, ())
@@ -283,9 +304,9 @@ def _label(
         altered.append(f"masks of {resolution}, not {RESOLUTIONS[0]}")
     there = [item for item in items if name in item.lists]
     if len(there) < len(sequences) and there:
-        short = f"subset: {len(there)} of {len(sequences)} {name} sequences"
+        short = f"{len(there)} of {len(sequences)} {name} sequences"
     elif not there:
-        short = f"subset: none of the {name} sequences"
+        short = f"none of the {name} sequences"
     else:
         short = ""
         altered += [
@@ -293,15 +314,19 @@ def _label(
             for what, count in counts.items()
             if not altered and found[f"{name} {what}"] != count
         ]
-    text = "; ".join([*([f"altered: {', '.join(altered)}"] if altered else []), *([short] if short else [])])
-    kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
-    return Label(kinds, text) if kinds else Label(("official",), "official (lists and counts)")
+    return _labels.of_files(altered, short)
 
 
-def _first(items: Sequence[MaskSequence], year: str, limit: int) -> list[MaskSequence]:
-    """The first sequences of the val list, and all that are not in it."""
-    inside = [item for item in items if f"{year} val" in item.lists][:limit]
-    return [item for item in items if item in inside or f"{year} val" not in item.lists]
+def _first(items: Sequence[MaskSequence], limit: int) -> list[MaskSequence]:
+    """Sequences that are among the first of any of their lists, or of those in none."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        places = item.lists or ("",)
+        if any(seen[place] < limit for place in places):
+            kept.append(item)
+        seen.update(places)
+    return kept
 
 
 DATASET = Davis2017()

@@ -17,6 +17,15 @@ READER = registry.load("datasets", "davis2017")
 SET = {"cow": (5, 2), "dog": (4, 1)}
 
 
+def write_lists(folder, lists):
+    """Lists beside those of a set; the folder."""
+    for name, sequences in lists.items():
+        file = folder / "ImageSets" / f"{name}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{sequence}\n" for sequence in sequences))
+    return folder
+
+
 def kinds(survey):
     return {problem.kind for problem in survey.problems}
 
@@ -80,9 +89,9 @@ def test_counts_make_it_official(tmp_path):
     items = [MaskSequence(f"s{k}", ("0",) * (66 if k else 85), (), (), ("2017 val",), 2 if k else 3) for k in range(30)]
     listed = davis2017._Listed({"2017 val": tuple(f"s{k}" for k in range(30))}, ())
     found = davis2017._found(items)
-    assert davis2017._label(items, found, listed, "2017", "480p", ()).kinds == ("official",)
-    assert davis2017._label(items, found, listed, "2017", "Full-Resolution", ()).kinds == ("altered",)
-    assert davis2017._label(items[1:], found, listed, "2017", "480p", ()).text == "subset: 29 of 30 2017 val sequences"
+    assert davis2017._label(items, found, listed, "2017", "480p").kinds == ("official",)
+    assert davis2017._label(items, found, listed, "2017", "Full-Resolution").kinds == ("altered",)
+    assert davis2017._label(items[1:], found, listed, "2017", "480p").text == "subset: 29 of 30 2017 val sequences"
 
 
 def test_sequences_that_are_listed_and_not_there_make_a_subset(tmp_path):
@@ -92,12 +101,40 @@ def test_sequences_that_are_listed_and_not_there_make_a_subset(tmp_path):
     survey = READER.survey(folder)
     assert survey.label.kinds == ("subset",) and survey.label.text == "subset: 2 of 30 2017 val sequences"
     (problem,) = survey.problems
-    assert not problem.fatal and "no masks of 28 of 30: s00, s01" in problem.what
+    assert not problem.fatal and "no masks of 28 listed sequences (28 of 30 2017 val): s00, s01" in problem.what
+
+
+def test_all_lists_that_lack_sequences_are_told_together(tmp_path):
+    folder = write_lists(write_set(tmp_path, SET), {"2017/train": ["ant", "bee"], "2016/val": ["ant", "dog"]})
+    (problem,) = READER.survey(folder).problems
+    assert (problem.kind, problem.where, problem.fatal) == ("missing sequences", "Annotations/480p", False)
+    assert problem.what == "no masks of 2 listed sequences (2 of 2 2017 train, 1 of 2 2016 val): ant, bee"
 
 
 def test_a_limit_keeps_the_first_sequences(tmp_path):
     survey = READER.survey(write_set(tmp_path, SET), limit=1)
     assert [item.id for item in survey.items] == ["cow"] and "subset" in survey.label.kinds
+
+
+def test_a_limit_keeps_the_first_sequences_of_every_list(tmp_path):
+    """The first of one list may stand far down another: 2016 and 2017 are scored from one folder."""
+    names = {"ape": (3, 1), "bat": (3, 1), "cow": (3, 1), "dog": (3, 1), "elk": (3, 1), "fox": (3, 1)}
+    folder = write_lists(
+        write_set(tmp_path, names),
+        {"2017/val": ["ape", "bat", "dog"], "2017/train": ["cow", "elk"], "2016/val": ["bat", "dog"]},
+    )
+    assert [item.id for item in READER.survey(folder, limit=1).items] == ["ape", "bat", "cow", "fox"]
+    assert len(READER.survey(folder, limit=2).items) == 6
+
+
+def test_the_label_is_of_the_year_whose_validation_list_is_there(tmp_path):
+    folder = write_lists(write_set(tmp_path, SET), {"2016/val": ["cow"]})
+    assert "2017 val list of 2" in READER.survey(folder).label.text
+    (folder / "ImageSets/2017/val.txt").rename(folder / "ImageSets/2017/train.txt")
+    survey = READER.survey(folder)
+    assert survey.layout.startswith("2016") and "2016 val list of 1" in survey.label.text
+    shutil.rmtree(folder / "ImageSets/2016")
+    assert "2017 val list of 0" in READER.survey(folder).label.text
 
 
 def test_attributes_beside_the_data(tmp_path):
@@ -155,6 +192,26 @@ def test_links_that_leave_the_root_are_refused(tmp_path):
 def test_a_folder_without_masks_is_not_found(tmp_path):
     (tmp_path / "DAVIS/JPEGImages").mkdir(parents=True)
     assert READER.find(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["DAVIS/Annotations.tgz", "DAVIS/DAVIS-2017-trainval-480p.zip", "DAVIS-2017-480p.zip"])
+def test_a_packed_set_is_to_be_unpacked(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"packed")
+    survey = READER.survey(READER.find(tmp_path))
+    (problem,) = survey.problems
+    assert problem.fatal and problem.what == f"there is no such folder; unpack {file.name}"
+    assert survey.label.kinds == ("broken",) and not survey.items
+    folder = write_set(tmp_path / "root", SET)
+    (tmp_path / "root" / file.name).write_bytes(b"packed")
+    assert READER.find(tmp_path / "root") == folder, "what is unpacked goes first"
+
+
+def test_annotations_packed_in_a_folder_of_another_name_are_none_of_davis(tmp_path):
+    (tmp_path / "VOC2007").mkdir()
+    (tmp_path / "VOC2007/Annotations.tgz").write_bytes(b"packed")
+    assert READER.find(tmp_path / "VOC2007") is None and READER.find(tmp_path) is None
 
 
 # ---------------------------------------------------------------- real masks
