@@ -21,7 +21,8 @@ from unlabeled.contracts import Batch, Info, Losses, Method, Pick, Pretext, Prog
 from unlabeled.errors import BadData
 from unlabeled.streams import Rng
 from unlabeled.training.nets import caffenet, frame_trunk, trunks
-from unlabeled.training.nets.encoders import Size, Trunk, TrunkEncoder, seeded
+from unlabeled.training.nets.encoders import Trunk, TrunkEncoder, seeded
+from unlabeled.training.sizes import Size
 
 # ---------------------------------------------------------------- constants
 

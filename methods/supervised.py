@@ -24,7 +24,8 @@ from unlabeled.streams import Rng
 from unlabeled.training import augment
 from unlabeled.training.loop import train
 from unlabeled.training.nets import caffenet, frame_trunk, trunks
-from unlabeled.training.nets.encoders import Size, Trunk, TrunkEncoder, seeded
+from unlabeled.training.nets.encoders import Trunk, TrunkEncoder, seeded
+from unlabeled.training.sizes import Size
 
 # ---------------------------------------------------------------- constants
 

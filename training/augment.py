@@ -21,8 +21,8 @@ import torch
 from unlabeled.contracts import Request
 from unlabeled.errors import WrongCall
 from unlabeled.streams import Rng
-from unlabeled.training.facts import Size, height_width
 from unlabeled.training.signals import lab
+from unlabeled.training.sizes import Size, height_width
 
 NAMES = ("crop", "shift", "flip", "jitter", "gain")
 MARGIN = 8 / 7

@@ -23,11 +23,9 @@ from unlabeled.contracts import ImageItem, Info, SoundItem, VideoItem
 from unlabeled.datasets.decode import frames, sound, video
 from unlabeled.errors import BadData
 from unlabeled.training.augment import LUMA
+from unlabeled.training.sizes import Size, height_width
 
 Item = VideoItem | ImageItem | SoundItem
-
-Size = int | tuple[int, int]
-"""Side of a square in pixels, or (height, width)."""
 
 MOTION_SIZE = 64
 """Short side in pixels at which motion is measured."""
@@ -173,11 +171,6 @@ def resized_to(cover: Size, height: int, width: int) -> tuple[int, int]:
     if rows * width >= columns * height:
         return rows, max(columns, round(rows * width / height))
     return max(rows, round(columns * height / width)), columns
-
-
-def height_width(size: Size) -> tuple[int, int]:
-    """A size as (height, width)."""
-    return (size, size) if isinstance(size, int) else size
 
 
 def resize(frame: np.ndarray, cover: Size) -> np.ndarray:

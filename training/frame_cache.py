@@ -25,7 +25,8 @@ import numpy as np
 
 from unlabeled.errors import BadData, UnlabeledError
 from unlabeled.training import facts
-from unlabeled.training.facts import Facts, Item, Size
+from unlabeled.training.facts import Facts, Item
+from unlabeled.training.sizes import Size
 
 MOST_BYTES = 4 * 1024**3
 MOST_OF_DISK = 1 / 4

@@ -10,7 +10,8 @@ from unlabeled.contracts import ImageItem, Info, Pick, Request, SoundItem
 from unlabeled.errors import BadData, UnlabeledError, WrongCall, name_several
 from unlabeled.streams import Rng
 from unlabeled.training import augment
-from unlabeled.training.facts import Item, height_width
+from unlabeled.training.facts import Item
+from unlabeled.training.sizes import height_width
 
 KINDS = ("images", "frames", "clips", "av", "mixtures")
 HEARD = ("av", "mixtures")

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from unlabeled.contracts import Point
-from unlabeled.training.nets.encoders import Colours, Flatten, Size, Trunk
+from unlabeled.training.nets.encoders import Colours, Flatten, Trunk
+from unlabeled.training.sizes import Size
 
 SIZE = 227
 BGR_MEAN = (103.939, 116.779, 123.68)

@@ -17,16 +17,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from unlabeled.contracts import Point
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.streams import Rng
-
-Size = int | tuple[int, int]
-"""Side of a square in pixels, or (height, width)."""
+from unlabeled.training.sizes import Size, height_width
 
 Made = TypeVar("Made")
-
-
-def height_width(size: Size) -> tuple[int, int]:
-    """A size as (height, width)."""
-    return (size, size) if isinstance(size, int) else size
 
 
 def seeded(make: Callable[[], Made], rng: Rng) -> Made:

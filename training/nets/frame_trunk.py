@@ -8,7 +8,8 @@ from __future__ import annotations
 from torch import nn
 
 from unlabeled.contracts import Point
-from unlabeled.training.nets.encoders import Colours, Flatten, Size, Trunk
+from unlabeled.training.nets.encoders import Colours, Flatten, Trunk
+from unlabeled.training.sizes import Size
 
 SIZE = (32, 40)
 """Height and width: half a side of the world's 80 x 64 clips."""

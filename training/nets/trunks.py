@@ -7,9 +7,10 @@ from functools import partial
 from typing import Literal
 
 from unlabeled.training.nets.caffenet import caffenet
-from unlabeled.training.nets.encoders import Size, Trunk
+from unlabeled.training.nets.encoders import Trunk
 from unlabeled.training.nets.frame_trunk import frame_trunk
 from unlabeled.training.nets.resnet import resnet18, resnet50
+from unlabeled.training.sizes import Size
 
 Network = Literal["caffenet", "caffenet_bn", "frame_trunk", "resnet18", "resnet50"]
 
