@@ -8,12 +8,13 @@ of the final name is always whole. Nothing here ever runs a pickle.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import pickle
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -249,8 +250,11 @@ def _read_hashed(file: Path, sha256: str) -> bytes:
     return content
 
 
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """Tensors by name of a file from elsewhere: safetensors, or a flat state dict, which is read without its code.
+def read_weights(file: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Tensors by name of a file from elsewhere: safetensors, or a state dict, which is read without its code.
+
+    `unwrap` says where a nested state dict may lie, such as `state_dict` or `model.trunk`; the first that is there is
+    read. A flat one is read as it is.
 
     Raises
     ------
@@ -264,7 +268,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         if file.suffix == ".safetensors":
             raise BadData(f"{file}: no readable safetensors ({fault})") from fault
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        # Many released files keep the arguments of their training beside the tensors: plain values, no code.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            found = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as fault:
         raise BadData(
             f"{file}: holds more than tensors, or is no file of weights; pickles can run code and are not loaded",
@@ -273,12 +279,24 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         ) from fault
     except Exception as fault:  # a torn pickle fails wherever it was cut
         raise BadData(f"{file}: no readable file of weights ({first_line(fault)})") from fault
+    found = _inside(found, unwrap)
     if not isinstance(found, dict) or not found:
         raise BadData(f"{file}: holds {type(found).__name__}, not tensors by name")
     others = [str(name) for name, value in found.items() if not (isinstance(name, str) and isinstance(value, Tensor))]
     if others:
         raise BadData(f"{file}: not tensors alone, but also {name_several(others)}", "save the inner state dict alone")
     return {name: value.detach() for name, value in found.items()}
+
+
+def _inside(found: Any, unwrap: Sequence[str]) -> Any:
+    """What lies at the first path that is there; the whole where none is."""
+    for path in unwrap:
+        inner = found
+        for name in path.split("."):
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            return inner
+    return found
 
 
 # ---------------------------------------------------------------- artefacts and trainings under way

@@ -69,6 +69,12 @@ Data = Annotated[str | None, typer.Option(help="Data root, or world:PRESET:SEED.
 Preset = Annotated[str, typer.Option(help="Size of the method: nano, mini, small, paper.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas; one run each.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of records, journals and made worlds.")]
+WeightsFile = Annotated[Path | None, typer.Option(help="File of weights for the method's network (safetensors, .pth).")]
+KeyMap = Annotated[
+    str | None,
+    typer.Option(help="Names of --weights to names of the network: a file, or dino, mae, moco, module, vissl."),
+]
+RandomWeights = Annotated[bool, typer.Option("--random-weights", help="Run the untrained network; a deviation.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, what is cached, what is missing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON, one a line.")]
@@ -94,6 +100,9 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         preset: Preset = "mini",
         setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE changes one preset field.")] = None,
         point: Annotated[str, typer.Option(help="Read an encoder here, not where the recipe says.")] = "",
+        weights: WeightsFile = None,
+        key_map: KeyMap = None,
+        random_weights: RandomWeights = False,
         seeds: Seeds = "0",
         device: Device = "auto",
         limit: Annotated[int | None, typer.Option(help="First N items of each class and split (a subset).")] = None,
@@ -117,7 +126,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
 
         asked: dict[str, Any] = {
             "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
-            "limit": limit, "point": point,
+            "limit": limit, "point": point, "weights": weights, "key_map": key_map, "random_weights": random_weights,
         }  # fmt: skip
         system = _system(method, results, name)
         if dry_run:

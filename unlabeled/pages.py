@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from unlabeled import given, keys, leaderboard, published, registry, tables, verdict
+from unlabeled import given, keys, leaderboard, published, registry, tables, verdict, weights
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.records import Record
 from unlabeled.store import Found, Store, Unread, read_folder, reference, write_atomic
@@ -106,6 +106,8 @@ def stale_because(record: Record) -> str:
             modules = list(registry.find("methods", record.spec["method"]).modules)
             if not source.startswith(f"{modules[0]} "):
                 return f"was made by {source}"
+        if record.spec.get("weights") or record.spec.get("random_weights"):
+            modules += weights.NUMERIC
         modules += [module for kind, name in names for module in registry.find(kind, name).modules]
         now = keys.code_key(modules)
     except UnlabeledError as fault:

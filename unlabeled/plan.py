@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unlabeled import registry
+from unlabeled import weights as weights_module
 from unlabeled.errors import AbsentData, WrongCall
 from unlabeled.given import PRESET, GivenResults
 from unlabeled.state import state_of
+from unlabeled.weights import Weights
 
 WORLD_PRESETS = ("nano", "mini", "small")
 PRESETS = (*WORLD_PRESETS, "paper")
@@ -24,7 +26,8 @@ PRESETS = (*WORLD_PRESETS, "paper")
 class RunSpec:
     """What is asked of one run. It names data by set and world, never by folder: the fingerprint does that.
 
-    `source` is the module and distribution of the method: two methods of one name are two questions.
+    `source` is the module and distribution of the method: two methods of one name are two questions. `weights` and
+    `key_map` are hashes.
     """
 
     method: str
@@ -38,10 +41,17 @@ class RunSpec:
     settings: tuple[tuple[str, Any], ...] = ()
     point: str = ""
     source: str = ""
+    weights: str = ""
+    key_map: str = ""
+    random_weights: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, as they stand in the record and in the spec key."""
         values = {**dataclasses.asdict(self), "settings": dict(self.settings)}
+        # Questions that are not about weights are what they were before there were any.
+        for name in ("weights", "key_map", "random_weights"):
+            if not values[name]:
+                del values[name]
         del values["world"]
         preset, _, seed = self.world.partition(":")
         return {**values, "world": preset, "world_seed": int(seed) if seed else None}
@@ -65,7 +75,8 @@ class Plan:
 
     `state` is what a method given as an object holds, in a hash; empty for a registered method, None where it
     cannot be told, so that the run cannot be cached. `modules` are those of method, benchmark and reader.
-    `pretrain` is what the method learns from before, None where it learns nothing.
+    `pretrain` is what the method learns from before, None where it learns nothing. `weights` are those it has instead,
+    None where it makes its own.
     """
 
     spec: RunSpec
@@ -78,6 +89,7 @@ class Plan:
     state: str | None
     data: Path | None
     pretrain: PretrainPlan | None = None
+    weights: Weights | None = None
 
 
 def make(
@@ -93,13 +105,17 @@ def make(
     point: str = "",
     seed: int = 0,
     limit: int | None = None,
+    weights: str | Path | None = None,
+    key_map: str | Path | None = None,
+    random_weights: bool = False,
 ) -> Plan:
     """Check the arguments against each other and bind names to objects.
 
     Raises
     ------
     WrongCall : an unknown name (near ones listed), a role the benchmark cannot use, a setting that is no
-        field of the preset, or a preset that needs data where none is given.
+        field of the preset, a preset that needs data where none is given, or weights with nowhere to go.
+    BadData : weights or a key map that cannot be read, or a model of a library that has none on this machine.
     """
     system, method_modules, origin, state = _bind_method(method)
     protocol, benchmark_modules, _ = _bind("benchmarks", benchmark)
@@ -118,10 +134,17 @@ def make(
     if point:
         constants = dataclasses.replace(constants, point=point)
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
+    chosen = weights_module.choose(system, values, weights, key_map, random_weights)
+    weights_module.refuse_learning(chosen, pretrain_data)
     spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point, origin)
+    if chosen is not None:
+        spec = dataclasses.replace(
+            spec, weights=chosen.sha256, key_map=chosen.map_sha256, random_weights=chosen.untrained
+        )
     modules = (*method_modules, *benchmark_modules, *reader_modules)
-    pretrain = _pretraining(system, values, method_modules, world, root, pretrain_data)
-    return Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain)
+    modules += weights_module.NUMERIC if chosen else ()
+    pretrain = None if chosen else _pretraining(system, values, method_modules, world, root, pretrain_data)
+    return Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain, chosen)
 
 
 def _pretraining(

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unlabeled import keys
+from unlabeled import keys, weights
 from unlabeled.contracts import Metric, Outcome, Scores, Survey
 from unlabeled.errors import UnlabeledError
 from unlabeled.plan import Plan
@@ -65,13 +65,13 @@ def finish(resolved: Resolved, store: Store, journal: Journal, keep: str, learne
     empty = _empty(resolved)
     return dataclasses.replace(
         empty,
-        method={**empty.method, "pretrain": dict(learned)} if learned else empty.method,
+        method={**empty.method, **learned},
         status="partial" if missing or scores.partial else "complete",
         units=_units(outcomes),
         missing_units=missing,
         scores=_numbers(scores, made.benchmark.metrics),
         breakdown=dict(scores.breakdown),
-        notes=(*(f"partial: {text}" for text in scores.partial), *scores.notes, *_other_versions(made, resolved.code)),
+        notes=(*(f"partial: {text}" for text in scores.partial), *scores.notes, *_other_notes(made, resolved.code)),
         items=kept,
     )
 
@@ -97,7 +97,7 @@ def _empty(resolved: Resolved) -> Record:
         spec=resolved.spec,
         method={
             "cite": made.method.cite,
-            "supervision": made.method.supervision,
+            "supervision": weights.supervision(made.method, made.weights),
             "source": made.spec.source,
             "values": dataclasses.asdict(made.values),
         },
@@ -128,13 +128,14 @@ def _notes(data: Survey) -> list[str]:
     return by_kind([problem for problem in data.problems if not problem.fatal], 4)
 
 
-def _other_versions(made: Plan, code: keys.CodeKey) -> tuple[str, ...]:
-    """Where exact results are known with certain versions, and others ran."""
-    return tuple(
+def _other_notes(made: Plan, code: keys.CodeKey) -> tuple[str, ...]:
+    """Weights of unknown origin, and where exact results are known with certain versions, and others ran."""
+    other = tuple(
         f"{name} {code.versions.get(name)}: the published results are known to come out exactly with {version}"
         for name, version in made.method.exact_with.items()
         if code.versions.get(name) != version
     )
+    return (*weights.notes(made.weights), *other)
 
 
 def _deviations(made: Plan) -> tuple[str, ...]:
@@ -144,6 +145,7 @@ def _deviations(made: Plan) -> tuple[str, ...]:
     given = made.benchmark.recipes[made.spec.recipe]
     if made.recipe.point != given.point:
         changed.append(f"point {made.recipe.point} (recipe: {given.point})")
+    changed += ["random weights: nothing was learned"] if made.spec.random_weights else []
     return (*changed, *(f"constant not checked in the paper: {name}" for name in made.recipe.unverified))
 
 

@@ -24,6 +24,8 @@ Kind = Literal["methods", "benchmarks", "datasets"]
 KINDS: tuple[Kind, ...] = ("methods", "benchmarks", "datasets")
 ADAPTERS = {"hear": "unlabeled.hear"}
 """Names `prefix:MODULE` lead to a module of anybody's, through an adapter of ours."""
+LIBRARIES = {"timm": "unlabeled.library_timm", "torchvision": "unlabeled.library_torchvision"}
+"""Names `prefix:NAME` lead to a model of the library of that name, through an adapter of ours."""
 ATTRIBUTE = {"methods": "METHOD", "benchmarks": "BENCHMARK", "datasets": "DATASET"}
 
 
@@ -48,10 +50,12 @@ class Plugin:
         try:
             found: Any = importlib.import_module(self.module)
             if self.adapter:
-                return importlib.import_module(self.adapter).method(self.module)
+                return importlib.import_module(self.adapter).method(self.attribute or self.module)
             for part in self.attribute.split("."):
                 found = getattr(found, part)
             plugin = found() if isinstance(found, type) else found
+        except WrongCall:
+            raise
         except Exception as fault:
             raise UnlabeledError(
                 f"{self.kind[:-1]} {self.name!r} ({self.module}, from {self.distribution}) cannot be loaded: "
@@ -161,6 +165,8 @@ def find(kind: Kind, name: str) -> Plugin:
     if kind == "methods" and prefix in ADAPTERS and module:
         top = packages_distributions().get(module.partition(".")[0], ["no distribution"])
         return Plugin(kind, name, module, "", top[0], ADAPTERS[prefix])
+    if kind == "methods" and prefix in LIBRARIES and module:
+        return Plugin(kind, name, LIBRARIES[prefix], module, prefix, LIBRARIES[prefix])
     if name not in known:
         raise unknown(kind[:-1], name, known)
     return known[name]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unlabeled import locks, plan, pretrain, records
+from unlabeled import weights as weights_module
 from unlabeled.errors import AbsentData, BadData, UnlabeledError, WrongCall
 from unlabeled.given import GivenResults
 from unlabeled.plan import Plan
@@ -41,6 +42,9 @@ def evaluate(
     limit: int | None = None,
     device: str = "auto",
     rate: int | None = None,
+    weights: str | Path | None = None,
+    key_map: str | Path | None = None,
+    random_weights: bool = False,
     store: Store | str | Path | None = None,
     keep: Keep = "none",
     overwrite: Overwrite = "missing",
@@ -50,9 +54,9 @@ def evaluate(
 
     Parameters
     ----------
-    method : id of a registered method, `hear:MODULE`, `given.GivenResults(folder, name)` for results made
-        elsewhere, an object that satisfies `contracts.Method`, or a bare `torch.nn.Module` from waves to features
-        (give `rate`, the Hz of its waves).
+    method : id of a registered method, `hear:MODULE`, `timm:NAME`, `torchvision:NAME`,
+        `given.GivenResults(folder, name)` for results made elsewhere, an object that satisfies `contracts.Method`, or a
+        bare `torch.nn.Module` from waves to features (give `rate`, the Hz of its waves).
     benchmark : id of a registered benchmark.
     data : data root, `world:PRESET:SEED`, or None for the generated world at this preset and seed.
     pretrain_data : data for methods that learn before the benchmark.
@@ -61,6 +65,9 @@ def evaluate(
     point : where an encoder is read, if not where the recipe says; a deviation.
     limit : keep the first N items per class and split; the run is labelled subset.
     device : `auto`, `cpu` or `cuda`.
+    weights : file of weights for the method's network: safetensors, or a state dict without code.
+    key_map : how its names become those of the network: a file of rules, or `dino`, `mae`, `moco`, `module`, `vissl`.
+    random_weights : the network stays untrained; a deviation.
     store : folder of records (default `./.unlabeled`).
     keep : `predictions` stores class scores with the per-item outcomes.
     overwrite : `missing` computes what has no record of the same keys, `always` computes anew, `never`
@@ -78,7 +85,8 @@ def evaluate(
         method = bare.wrap(method, rate)
     made = plan.make(
         method, benchmark, data=data, pretrain_data=pretrain_data, recipe=recipe, preset=preset, variant=variant,
-        settings=settings, point=point, seed=seed, limit=limit,
+        settings=settings, point=point, seed=seed, limit=limit, weights=weights, key_map=key_map,
+        random_weights=random_weights,
     )  # fmt: skip
     device = _device(made, device)
     store = store if isinstance(store, Store) else Store(store)
@@ -104,6 +112,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     name = f"{spec.benchmark} {spec.method}" + (f" ({spec.variant})" if spec.variant else "")
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
     head += "".join(f", {key}={value}" for key, value in spec.settings)
+    head += f", weights {spec.weights[:10]}" if spec.weights else ", random weights" if spec.random_weights else ""
     if spec.world and not world_ready(made, home):
         return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
     try:
@@ -236,7 +245,7 @@ def _compute(resolved: Resolved, store: Store, device: str, keep: Keep, overwrit
 def _run_units(
     resolved: Resolved, journal: Journal, store: Store, device: str, keep: Keep, watch: Watch
 ) -> dict[str, Any]:
-    """Score the units that the journal lacks; what the method learned before, for the record."""
+    """Score the units that the journal lacks; for the record, what the method learned before or was given."""
     made, data = resolved.plan, resolved.data
     units = made.benchmark.units(data, made.recipe)
     rng = Rng(made.spec.seed)
@@ -244,8 +253,13 @@ def _run_units(
     if resolved.pretrain is None:
         net = made.method.build(made.values, rng.under("init"))
     else:
-        net, learned = pretrain.ensure(resolved.pretrain, store, device, watch)
+        net, taught = pretrain.ensure(resolved.pretrain, store, device, watch)
+        learned = {"pretrain": taught}
+    if made.weights is not None and not made.weights.untrained:
+        learned = {"weights": weights_module.fill(made.weights, net, made.method, made.values)}
     role = made.method.adapt(net if net is None else net.to(device), made.values)
+    if made.spec.random_weights:
+        role = weights_module.untrained(role, net)
     if "chance" not in made.method.roles:
         role = made.benchmark.prepare(role, data, made.recipe)
     faults: list[BadData] = []

@@ -1,0 +1,53 @@
+"""An encoder with random weights: its batch normalisation takes its statistics from the benchmark's unlabelled items.
+
+Without that a network that has learned nothing is broken, not a floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+CALLS = ("encode", "encode_clip", "encode_wave")
+
+
+def has_norms(net: Any) -> bool:
+    """Whether a network has running statistics to set."""
+    return isinstance(net, nn.Module) and bool(_norms(net))
+
+
+def _norms(net: nn.Module) -> list[_BatchNorm]:
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+    return [norm for norm in norms if norm.track_running_stats]
+
+
+class Untrained:
+    """An image, video or audio encoder on `net`, as it is, with `calibrate` as well."""
+
+    def __init__(self, role: Any, net: nn.Module) -> None:
+        self._role, self._net = role, net
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._role, name)
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Set the running statistics to the mean over some unlabelled batches of what the encoder takes."""
+        norms = _norms(self._net)
+        kept = [(norm.momentum, norm.training) for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+            norm.train()  # these alone: dropout stays off
+        encode = next(getattr(self._role, name) for name in CALLS if hasattr(self._role, name))
+        for batch in batches:
+            encode(batch, next(reversed(self._role.points)))
+        for norm, (momentum, training) in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+            norm.train(training)
