@@ -31,6 +31,7 @@ from unlabeled.errors import BadData, name_several
 
 JOINTS = "joint_positions"
 IMAGES = "Rename_Images"
+FOLDERS = ("JHMDB", "jhmdb")
 SPLITS = (1, 2, 3)
 LIST = re.compile(r"splits/.+_test_split[123]\.txt|splitlists/JHMDB_(train|test)[123]\.txt")
 SIDES = {"1": "train", "2": "test"}
@@ -52,6 +53,8 @@ OFFICIAL = {
     "split 3 train": 663,
     "split 3 test": 265,
 }
+PUBLISHED = "split 1 test"
+"""The clips that published numbers are of."""
 SIZE = (320, 240)
 
 
@@ -96,8 +99,9 @@ class Jhmdb:
     )
 
     def find(self, root: Path) -> Path | None:
-        """The folder that holds `joint_positions`, at or below a data root."""
-        return _folders.find(root, ("JHMDB", "jhmdb"), lambda folder: (folder / JOINTS).is_dir())
+        """The folder that holds `joint_positions`, or it packed, at or below a data root."""
+        found = _folders.find(root, FOLDERS, lambda folder: (folder / JOINTS).is_dir())
+        return found or _folders.find(root, FOLDERS, lambda folder: bool(_folders.archives(folder, JOINTS)))
 
     def survey(self, folder: Path, limit: int | None = None, memo: Memo = _folders.look) -> Survey:
         """All clips that have joints; every joint file is decoded once, of the pictures the first of a clip is opened.
@@ -117,13 +121,13 @@ class Jhmdb:
             parts += sizes
             if item is not None:
                 items.append(item)
-        problems += [*_misplaced(clips, lists), *_missing(items, lists)]
+        problems += [*_misplaced(clips, lists), *_missing(folder, items, lists)]
         if world is not None:
             used = [file for item in items for file in (item.joints, *item.images)]
             problems += _labels.changes(folder, world, [*(folder / name for name in _list_files(folder)), *used], memo)
         told = _folders.printable(problems)
         found = _found(items)
-        label = _label(items, found, lists, told) if world is None else _labels.of_world(world)
+        label = _label(items, found, lists) if world is None else _labels.of_world(world)
         kept = items if limit is None else _first(items, limit)
         cut = "" if limit is None else f"first {limit} clips of a class and side ({len(kept)} clips)"
         return Survey(
@@ -166,7 +170,8 @@ def _read_lists(folder: Path) -> _Lists:
                 problems.append(Problem("clip on both sides", clip, f"in train and in test of split {split}"))
             place[split - 1] = side
     if not actions:
-        problems.append(Problem("no lists", folder.name, "splits and splitlists name no clip"))
+        hint = _folders.to_unpack(*_folders.archives(folder, "split"))
+        problems.append(Problem("no lists", folder.name, f"splits and splitlists name no clip{hint}"))
     forms = tuple(dict.fromkeys(name.partition("/")[0] for name in files))
     settled = {clip: tuple(place) for clip, place in sides.items()}
     return _Lists(actions, settled, forms, tuple(files.values()), tuple(problems))
@@ -337,33 +342,39 @@ def _misplaced(clips: Sequence[tuple[str, str]], lists: _Lists) -> list[Problem]
     return problems
 
 
-def _missing(items: Iterable[PoseClip], lists: _Lists) -> list[Problem]:
-    """One problem a split whose test clips are not all there."""
-    there, problems = {item.id for item in items}, []
-    for split in SPLITS:
-        listed = lists.clips(split, "test")
-        lacking = [clip for clip in listed if clip not in there]
-        if lacking:
-            text = f"no joints of {len(lacking)} of {len(listed)}: {name_several(lacking, 2)}"
-            problems.append(Problem("missing clips", f"split {split} test", text, fatal=False))
-    return problems
+def _missing(folder: Path, items: Iterable[PoseClip], lists: _Lists) -> list[Problem]:
+    """One problem for all clips that are listed and not there, with the packed files that may hold them."""
+    hint = _folders.to_unpack(*_folders.archives(folder, JOINTS))
+    if not (folder / JOINTS).is_dir():
+        return [Problem("no joints", JOINTS, f"there is no such folder{hint}")]
+    there = {item.id for item in items}
+    lacking = [clip for clip in lists.sides if clip not in there]
+    if not lacking:
+        return []
+    cells = Counter(cell for clip in lacking for cell in _cells(lists.of(clip)))
+    short = ", ".join(f"{cells[name]} of {name}" for name in OFFICIAL if cells[name])
+    text = f"no joints of {len(lacking)} of {len(lists.sides)} listed clips ({short}): {name_several(lacking, 2)}{hint}"
+    return [Problem("missing clips", JOINTS, text, fatal=False)]
 
 
 # ---------------------------------------------------------------- label
 
 
+def _cells(sides: Sequence[str]) -> list[str]:
+    """The official counts that a clip is part of, as `split 1 test`."""
+    return [f"split {k} {side}" for k, side in enumerate(sides, 1) if side]
+
+
 def _found(items: Iterable[PoseClip]) -> dict[str, int]:
     """The counts of what is there and listed, named as the official ones."""
     listed = [item for item in items if any(item.sides)]
-    cells = Counter(f"split {k} {side}" for item in listed for k, side in enumerate(item.sides, 1) if side)
+    cells = Counter(cell for item in listed for cell in _cells(item.sides))
     counts = {"clips": len(listed), "classes": len({item.action for item in listed})}
     return {name: counts.get(name, cells[name]) for name in OFFICIAL}
 
 
-def _label(items: Sequence[PoseClip], found: Mapping[str, int], lists: _Lists, problems: Iterable[Problem]) -> Label:
-    """Official are all clips of lists with the official counts, in frames of the official size."""
-    if any(problem.fatal for problem in problems):
-        return Label(("broken",), "broken")
+def _label(items: Sequence[PoseClip], found: Mapping[str, int], lists: _Lists) -> Label:
+    """Official are all test clips of split 1, in frames of the official size; what else is missing is a problem."""
     altered = []
     if set(lists.actions.values()) - set(CLASSES):
         altered.append("other classes")
@@ -375,12 +386,12 @@ def _label(items: Sequence[PoseClip], found: Mapping[str, int], lists: _Lists, p
     sizes = sorted({(item.width, item.height) for item in items} - {SIZE})
     if sizes:
         altered.append(f"frames of {name_several([f'{w} x {h}' for w, h in sizes], 3)}, not {SIZE[0]} x {SIZE[1]}")
-    short = any(found[name] < official for name, official in OFFICIAL.items())
+    if all(found[name] >= official for name, official in OFFICIAL.items()):
+        return _labels.of_files(altered, "")
+    if not altered and found[PUBLISHED] >= OFFICIAL[PUBLISHED]:
+        return _labels.of_files(altered, "", "official (test clips of split 1)")
     tests = ", ".join(f"{found[f'split {k} test']} of {OFFICIAL[f'split {k} test']} of split {k}" for k in SPLITS)
-    texts = [f"altered: {', '.join(altered)}"] if altered else []
-    texts += [f"subset: {found['clips']} of {OFFICIAL['clips']} clips (test clips: {tests})"] if short else []
-    kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
-    return Label(kinds, "; ".join(texts)) if kinds else Label(("official",), "official (lists and counts)")
+    return _labels.of_files(altered, f"{found['clips']} of {OFFICIAL['clips']} clips (test clips: {tests})")
 
 
 def _first(items: Sequence[PoseClip], limit: int) -> list[PoseClip]:

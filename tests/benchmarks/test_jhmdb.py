@@ -12,6 +12,7 @@ from unlabeled import compare, registry, run
 from unlabeled.benchmarks import jhmdb
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import pck
+from unlabeled.datasets import jhmdb as reader
 from unlabeled.datasets.decode import joints
 from unlabeled.errors import BadData
 from unlabeled.given import GivenResults
@@ -268,6 +269,17 @@ def test_a_joint_that_is_never_there_makes_the_result_partial(score, results):
     assert record.breakdown["joints"]["left ankle"]["pck@0.1"] is None
     assert record.breakdown["pck_strict"]["pck@0.1"] == pytest.approx(13 / 15)
     assert score(results, "split1-strict").status == "complete"
+
+
+def test_official_by_split_1_is_partial_for_splits_that_are_not_whole(score, data, results, monkeypatch):
+    """Some test clips of split 2 are test clips of split 1, so that they are there too."""
+    monkeypatch.setattr(reader, "OFFICIAL", reader.DATASET.survey(data / "JHMDB").found)
+    shutil.rmtree(data / "JHMDB" / "joint_positions" / "walk" / "walk_1")
+    record = score(results)
+    assert record.data["label"]["text"] == "official (test clips of split 1)" and record.status == "complete"
+    for recipe in ("split2", "splits123"):
+        record = score(results, recipe)
+        assert record.status == "partial" and record.notes[0] == "partial: split 2: 1 of 2 test clips"
 
 
 def test_a_clip_of_one_frame_gives_no_pairs_and_is_told(score, results, data):

@@ -199,7 +199,10 @@ def test_a_clip_without_joints_is_told_and_not_scored(small, spoil):
     found = survey(small)
     assert not kinds(found) and {"no joints", MISSING} <= kinds(found, fatal=False)
     assert ODD not in {item.id for item in found.items}
-    assert told(found, MISSING) == [f"split 1 test: no joints of 1 of 3: {ODD}"]
+    assert told(found, MISSING) == [
+        "joint_positions: no joints of 1 of 5 listed clips "
+        f"(1 of split 1 test, 1 of split 2 train, 1 of split 3 train): {ODD}"
+    ]
     shutil.rmtree(file.parent)
     assert "no joints" in kinds(survey(small), fatal=False), "there are pictures of it"
 
@@ -272,6 +275,21 @@ def test_no_lists_at_all_are_an_error_and_one_split_without_is_told(small):
     shutil.rmtree(small / "splits")
     found = survey(small)
     assert kinds(found) == {"no lists"} and all(item.sides == ("",) * 3 for item in found.items)
+
+
+def test_packed_joints_and_lists_are_to_be_unpacked(small, tmp_path):
+    (small / "joint_positions.zip").write_bytes(b"packed")
+    (small / "splits.tar.gz").write_bytes(b"packed")
+    shutil.rmtree(small / "joint_positions" / "catch")
+    (line,) = told(survey(small), MISSING)
+    assert line.endswith("plain_catch_1; unpack joint_positions.zip")
+    shutil.rmtree(small / "splits")
+    assert told(survey(small), "no lists") == ["JHMDB: splits and splitlists name no clip; unpack splits.tar.gz"]
+    shutil.rmtree(small / "joint_positions")
+    assert jhmdb.DATASET.find(tmp_path) == small
+    found = survey(small)
+    assert "joint_positions: there is no such folder; unpack joint_positions.zip" in told(found, "no joints")
+    assert found.label.kinds == ("broken",)
 
 
 def test_clips_that_no_list_names_are_told(small):
@@ -357,6 +375,29 @@ def test_missing_clips_are_a_subset(official):
     found = released(official)
     assert found.label.kinds == ("subset",) and found.label.text == (
         "subset: 926 of 928 clips (test clips: 267 of 268 of split 1, 269 of 270 of split 2, 264 of 265 of split 3)"
+    )
+
+
+def test_the_test_clips_of_split_1_alone_are_official(official):
+    """Published numbers are of these; the pictures and the other clips may be anywhere."""
+    for action in (official / "joint_positions").iterdir():
+        for clip in action.iterdir():
+            if int(clip.name.rpartition("_")[2]) >= 268:
+                shutil.rmtree(clip)
+    found = released(official)
+    assert found.label.kinds == ("official",) and found.label.text == "official (test clips of split 1)"
+    (note,) = told(found, MISSING)
+    assert "no joints of 660 of 928 listed clips (660 of split 1 train, 658 of split 2 train, 2 of split 2 test" in note
+    for name in (*(official / "splits").glob("*_split2.txt"), *(official / "splits").glob("*_split3.txt")):
+        name.unlink()
+    found = released(official)
+    assert found.label.kinds == ("official",) and len(told(found, "no list")) == 2
+    write_pictures(official, "walk", "walk_19", size=(160, 120))
+    assert released(official).label.kinds == ("altered", "subset")
+    shutil.rmtree(official / "Rename_Images")
+    shutil.rmtree(official / "joint_positions" / "walk" / "walk_19")
+    assert released(official).label.text == (
+        "subset: 267 of 928 clips (test clips: 267 of 268 of split 1, 0 of 270 of split 2, 0 of 265 of split 3)"
     )
 
 
