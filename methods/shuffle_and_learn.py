@@ -226,7 +226,7 @@ class ShuffleAndLearn(Method):
     id = "shuffle_and_learn"
     cite = "misra2016shuffle"
     roles = frozenset({"image"})
-    home = ("ucf101", "hmdb51", "voc2007")
+    home = ("ucf101", "hmdb51")
     supervision = "none"
     presets = {
         "paper": PAPER,

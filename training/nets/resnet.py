@@ -6,10 +6,11 @@ Source: K. He, X. Zhang, S. Ren, J. Sun, Deep Residual Learning for Image Recogn
 from __future__ import annotations
 
 from torch import nn
-from torchvision import models
+from torchvision import models  # type: ignore[import-untyped]
 
 from unlabeled.contracts import Point
-from unlabeled.training.nets.encoders import Colours, Size, Trunk
+from unlabeled.training.nets.encoders import Colours, Trunk
+from unlabeled.training.sizes import Size
 
 SIZE = 224
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
