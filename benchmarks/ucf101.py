@@ -1,0 +1,20 @@
+"""UCF-101: which action a video shows; accuracy over videos, the mean of the three official splits.
+
+Splits keep all clips of a recording on one side. The generated set holds pairs of classes that are one film and its
+reverse: there `ordered-probe` asks whether features, read in order, tell which way time runs, on split 1.
+Source: K. Soomro, A. R. Zamir, M. Shah, UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild,
+CRCV-TR-12-01, 2012.
+"""
+
+from __future__ import annotations
+
+from unlabeled.benchmarks._videos import VideoClassification
+from unlabeled.benchmarks.probes.finetune import FineTuning
+from unlabeled.benchmarks.probes.frozen import FrozenProbe
+from unlabeled.benchmarks.probes.ordered import OrderedProbe
+
+BENCHMARK = VideoClassification(
+    "ucf101",
+    "UCF-101",
+    {"ordered-probe": OrderedProbe(), "frozen": FrozenProbe(), "shuffle-learn": FineTuning()},
+)
