@@ -17,7 +17,7 @@ from typing import Any
 from PIL import Image
 
 from unlabeled.contracts import Box, BoxedImage, Label, Memo, Problem, Survey
-from unlabeled.datasets import _folders
+from unlabeled.datasets import _folders, _labels
 from unlabeled.datasets.decode.boxes import read_annotation
 from unlabeled.errors import BadData, name_several
 
@@ -38,7 +38,6 @@ OFFICIAL = {
 RESIZED = "picture of another size"
 
 _FILENAME = re.compile(rb"<filename>\s*([^<]*?)\s*</filename>")
-_ARCHIVE = re.compile(r"\.(zip|tgz|tar(\.\w+)?)$")
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,9 @@ class Voc2007:
             items.append(BoxedImage(name, picture, facts["width"], facts["height"], boxes, stands_in[name]))
         problems += _missing(folder, listed, stands_in, files)
         told = _folders.printable(problems)
-        label, found = _label(items, listed, told), _found(items)
-        kept = items
-        if limit is not None:
-            first = set([item.id for item in items if TEST in item.lists][:limit])
-            kept = [item for item in items if TEST not in item.lists or item.id in first]
-            if label.kinds != ("broken",):
-                kinds = tuple(kind for kind in label.kinds if kind not in ("official", "subset"))
-                label = Label((*kinds, "subset"), f"{label.text}; subset: first {limit} test images")
+        found = _found(items)
+        kept = items if limit is None else _first(items, limit)
+        cut = "" if limit is None else f"first {limit} test images"
         return Survey(
             dataset=self.id,
             folder=folder,
@@ -108,7 +102,7 @@ class Voc2007:
             problems=told,
             expected=_expected(listed),
             found=found,
-            label=label,
+            label=_labels.settle(_label(found, listed, told), told, cut),
             # Pictures do not count: scores of given detections are the same with and without them.
             fingerprint=_folders.fingerprint(parts, told, listed.files, ""),
         )
@@ -124,14 +118,8 @@ class Voc2007:
 def _is_voc(folder: Path) -> bool:
     """DAVIS has `Annotations` and `ImageSets` too; other years of VOC have the same lists."""
     other_year = folder.name.startswith("VOC20") and folder.name != "VOC2007"
-    packed = folder.name == "VOC2007" and ((folder / "Annotations").is_dir() or bool(_archives(folder, "")))
+    packed = folder.name == "VOC2007" and ((folder / "Annotations").is_dir() or bool(_folders.archives(folder)))
     return not other_year and ((folder / "ImageSets" / "Main").is_dir() or packed)
-
-
-def _archives(folder: Path, start: str) -> list[str]:
-    return sorted(
-        file.name for file in folder.glob(f"{start}*") if _ARCHIVE.search(file.name.lower()) and file.is_file()
-    )
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
@@ -248,9 +236,10 @@ def _missing(
     problems = []
     if not listed.lists:
         text = f"none of {', '.join(f'{name}.txt' for name in LISTS)}"
-        problems.append(Problem("no lists", "ImageSets/Main", text + _to_unpack(folder, "ImageSets")))
+        hint = _folders.to_unpack(*_folders.archives(folder, "ImageSets"))
+        problems.append(Problem("no lists", "ImageSets/Main", f"{text}{hint}"))
     lacking = [image for image in stands_in if image not in files]
-    hint = _to_unpack(folder, "Annotations")
+    hint = _folders.to_unpack(*_folders.archives(folder, "Annotations"))
     if lacking and len(lacking) == len(stands_in):
         problems.append(Problem("no annotations", "Annotations", f"no XML file of a listed image{hint}"))
     elif lacking:
@@ -261,11 +250,6 @@ def _missing(
     return problems
 
 
-def _to_unpack(folder: Path, start: str) -> str:
-    names = _archives(folder, start)
-    return f"; {name_several(names, 4)} lies beside: unpack it there, in {folder.name}" if names else ""
-
-
 def annotation(folder: Path, image: str) -> Path:
     """Where the annotation of an image is."""
     return folder / "Annotations" / f"{image}.xml"
@@ -273,7 +257,8 @@ def annotation(folder: Path, image: str) -> Path:
 
 def missing_annotation_hint(folder: Path) -> str:
     """What to do where annotations of listed images are not there."""
-    return f"unpack all of Annotations{_to_unpack(folder, 'Annotations')}"
+    packed = _folders.archives(folder, "Annotations")
+    return f"get all of Annotations{_folders.to_unpack(*packed)}"
 
 
 def _found(items: Sequence[BoxedImage]) -> dict[str, int]:
@@ -296,11 +281,9 @@ def _expected(listed: _Listed) -> dict[str, int]:
     }
 
 
-def _label(items: Sequence[BoxedImage], listed: _Listed, problems: Sequence[Problem]) -> Label:
+def _label(found: Mapping[str, int], listed: _Listed, problems: Sequence[Problem]) -> Label:
     """Official are all images of the test list with all their objects; the trainval half comes apart from it."""
-    if any(problem.fatal for problem in problems):
-        return Label(("broken",), "broken")
-    ids, found = listed.lists.get(TEST, ()), _found(items)
+    ids = listed.lists.get(TEST, ())
     there = found[f"{TEST} images"]
     altered = []
     if ids and len(ids) != OFFICIAL[TEST]["images"]:
@@ -314,10 +297,13 @@ def _label(items: Sequence[BoxedImage], listed: _Listed, problems: Sequence[Prob
     if any(problem.kind == RESIZED for problem in problems):
         altered.append("pictures of another size than their annotations")
     full = max(len(ids), OFFICIAL[TEST]["images"])
-    short = f"subset: {there or 'none'} of {full} test images" if there < full else ""
-    text = "; ".join([*([f"altered: {', '.join(altered)}"] if altered else []), *([short] if short else [])])
-    kinds = (*(("altered",) if altered else ()), *(("subset",) if short else ()))
-    return Label(kinds, text) if kinds else Label(("official",), "official (lists and counts)")
+    return _labels.of_files(altered, f"{there or 'none'} of {full} test images" if there < full else "")
+
+
+def _first(items: Sequence[BoxedImage], limit: int) -> list[BoxedImage]:
+    """The first images of the test list, and all that are not in it: only test images are scored."""
+    first = {item.id for item in [item for item in items if TEST in item.lists][:limit]}
+    return [item for item in items if TEST not in item.lists or item.id in first]
 
 
 DATASET = Voc2007()

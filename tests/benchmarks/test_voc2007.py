@@ -202,7 +202,7 @@ def test_detections_in_test_images_without_annotation(small):
     (folder / "Annotations.tar.xz").write_bytes(b"")
     text = fault(small)
     assert "1 test images have no annotation at hand (000002)" in text
-    assert "Annotations.tar.xz lies beside: unpack it there" in text
+    assert "get all of Annotations; unpack Annotations.tar.xz" in text
 
 
 def test_no_test_image_at_all(small):

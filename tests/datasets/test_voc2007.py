@@ -171,7 +171,7 @@ def test_missing_annotations_are_one_problem_with_a_count(small):
 @pytest.mark.parametrize("name", ["Annotations.tar.xz", "Annotations.ZIP", "Annotations.tar"])
 def test_packed_annotations_are_to_be_unpacked(small, name):
     (small / name).write_bytes(b"")
-    hint = f"{name} lies beside: unpack it there, in VOC2007"
+    hint = f"; unpack {name}"
     assert not survey(small).problems
     (small / "Annotations" / "000001.xml").unlink()
     found = survey(small)
@@ -183,7 +183,7 @@ def test_packed_annotations_are_to_be_unpacked(small, name):
     (small / "ImageSets_Main.tar.xz").write_bytes(b"")
     assert voc2007.DATASET.find(small.parent) == small
     found = survey(small)
-    assert kinds(found) == {"no lists"} and "ImageSets_Main.tar.xz lies beside" in what(found)
+    assert kinds(found) == {"no lists"} and "; unpack ImageSets_Main.tar.xz" in what(found)
 
 
 def test_odd_lists(small):
@@ -257,5 +257,5 @@ def test_a_part_of_the_release_is_a_subset(real_data):
     found = survey(voc2007.DATASET.find(real_data / "VOCdevkit"))
     assert found.label.kinds == ("subset",) and found.label.text == "subset: 15 of 4952 test images"
     assert kinds(found, fatal=False) == {"missing annotations"} and not kinds(found)
-    assert "Annotations.tar.xz lies beside: unpack it there, in VOC2007" in what(found)
+    assert "; unpack Annotations.tar.xz" in what(found)
     assert len(found.items) == 31 and all(item.path for item in found.items)
