@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unlabeled.contracts import Label, LabelKind, Memo, Problem, SoundItem, Survey
-from unlabeled.datasets import _folders, _sounds
+from unlabeled.contracts import Label, Memo, Problem, SoundItem, Survey
+from unlabeled.datasets import _folders, _labels, _sounds
 from unlabeled.datasets.decode import sound
 from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
@@ -119,8 +119,10 @@ def survey(official: Official, folder: Path, only_esc10: bool, limit: int | None
         label = _label(official, listing, found, content, facts)
     else:
         expected = {**found, "clips": len(listing.items)}
-        problems += _sounds.changed_files(world, [(f"audio/{name}", digest) for name, digest in hashes])
-        label = _sounds.world_label(world)
+        changes = _labels.changes(folder, world, [item.path for item in present if item.id in facts], memo)
+        # The table names them too: what it lists is told already.
+        problems += [change for change in changes if change.kind != "missing file"]
+        label = _labels.of_world(world)
     told = _folders.printable(problems)
     kept = _sounds.first_of_each(present, limit)
     sizes = [f"{item.id} {item.path.stat().st_size}" for item in present]
@@ -327,11 +329,5 @@ def _label(
         altered.append("another file list")
     elif complete and not table and official.content:
         altered.append("other bytes than the released files")
-    kinds: list[LabelKind] = []
-    texts = []
-    if altered:
-        kinds, texts = ["altered"], [f"altered: {', '.join(altered)}"]
-    if not complete:
-        kinds.append("subset")
-        texts.append(f"subset: {found['clips']:,} of {official.clips:,} clips, {found['folds']} of 5 folds")
-    return Label(tuple(kinds), "; ".join(texts)) if kinds else Label(("official",), "official (lists and counts)")
+    short = "" if complete else f"{found['clips']:,} of {official.clips:,} clips, {found['folds']} of 5 folds"
+    return _labels.of_files(altered, short)

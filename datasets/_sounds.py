@@ -13,7 +13,6 @@ import numpy as np
 from unlabeled.contracts import Label, Memo, Problem, SoundItem
 from unlabeled.datasets import _folders
 from unlabeled.datasets.decode import sound
-from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
 
 Facts = Mapping[str, Mapping[str, Any]]
@@ -90,13 +89,6 @@ def odd_clips(items: Sequence[SoundItem], facts: Facts, rate: int, channels: int
     return problems
 
 
-def changed_files(world: manifest.Manifest, hashes: Sequence[tuple[str, str]]) -> list[Problem]:
-    """Files of a generated set whose `(path, sha256)` is not that of its manifest."""
-    known = {entry.path: entry.sha256 for entry in world.files}
-    text = "its bytes are not those that MANIFEST.json names"
-    return [Problem("changed file", path, text) for path, digest in hashes if known.get(path) != digest]
-
-
 def first_of_each(items: tuple[SoundItem, ...], limit: int | None) -> tuple[SoundItem, ...]:
     """The first `limit` items of each class and fold, all where there is no limit."""
     if limit is None:
@@ -108,11 +100,6 @@ def first_of_each(items: tuple[SoundItem, ...], limit: int | None) -> tuple[Soun
         if seen[item.target, item.fold] <= limit:
             kept.append(item)
     return tuple(kept)
-
-
-def world_label(world: manifest.Manifest) -> Label:
-    """The label of a generated set."""
-    return Label(("world",), f"world {world.world} · {world.preset} · seed {world.seed}")
 
 
 def settle(label: Label, problems: Sequence[Problem], limit: int | None, kept: int) -> Label:

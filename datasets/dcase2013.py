@@ -21,8 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from unlabeled.contracts import Label, LabelKind, Memo, Problem, SoundItem, Survey
-from unlabeled.datasets import _folders, _sounds
+from unlabeled.contracts import Label, Memo, Problem, SoundItem, Survey
+from unlabeled.datasets import _folders, _labels, _sounds
 from unlabeled.datasets.decode import sound
 from unlabeled.datasets.world import manifest
 from unlabeled.errors import BadData
@@ -106,10 +106,8 @@ class Dcase2013:
         if world is None:
             expected, label = COUNTS, _label(listing, found, facts)
         else:
-            missing = sorted(world.paths() - {item.id for item in listing.items})
-            problems += [Problem("missing file", path, "MANIFEST.json names it") for path in missing]
-            problems += _sounds.changed_files(world, hashes)
-            expected, label = {**found, "clips": len(world.files)}, _sounds.world_label(world)
+            problems += _labels.changes(folder, world, [item.path for item in listing.items], memo)
+            expected, label = {**found, "clips": len(world.files)}, _labels.of_world(world)
         told = _folders.printable(problems)
         kept = _sounds.first_of_each(listing.items, limit)
         sizes = [f"{item.id} {item.path.stat().st_size}" for item in listing.items]
@@ -286,18 +284,14 @@ def _label(listing: _Listing, found: Mapping[str, int], facts: _sounds.Facts) ->
         altered.append("clips that are not stereo")
     if any(abs(fact["frames"] / fact["rate"] - SECONDS) > TOLERANCE_S for fact in facts.values()):
         altered.append("clips that are not 30 s long")
-    kinds: list[LabelKind] = []
-    texts = []
-    if altered:
-        kinds, texts = ["altered"], [f"altered: {', '.join(altered)}"]
+    short = ""
     asked = {name: n for name, n in COUNTS.items() if not (alone and name in ("clips", "test clips"))}
     if any(found[name] < n for name, n in asked.items()):
         whole = COUNTS["development clips"] if alone else COUNTS["clips"]
-        kinds.append("subset")
         few = found["fewest clips of a class in a set"]
         fewest = f", a class with {few} of {PER_CLASS}" if few < PER_CLASS else ""
-        texts.append(f"subset: {found['clips']} of {whole} clips, {found['classes']} of {len(CLASSES)} classes{fewest}")
-    return Label(tuple(kinds), "; ".join(texts)) if kinds else Label(("official",), "official (lists and counts)")
+        short = f"{found['clips']} of {whole} clips, {found['classes']} of {len(CLASSES)} classes{fewest}"
+    return _labels.of_files(altered, short)
 
 
 DATASET = Dcase2013()

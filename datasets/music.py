@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from unlabeled.contracts import Label, Memo, Mixture, Problem, SoundItem, Survey
-from unlabeled.datasets import _folders, _sounds
+from unlabeled.datasets import _folders, _labels, _sounds
 from unlabeled.datasets.decode import sound
 from unlabeled.errors import name_several
 
@@ -69,6 +69,7 @@ class Music:
         told = _folders.printable(problems)
         heard = [clip for clip in there if clip.id in facts]
         rates = {fact["rate"] for fact in facts.values()}
+        label = _labels.of_files([f"mixtures given as files ({len(items)})"], "")
         return Survey(
             dataset=self.id,
             folder=folder,
@@ -78,7 +79,7 @@ class Music:
             problems=told,
             expected={},
             found={"mixtures": len(items), "sources": sum(len(item.sources) for item in items)},
-            label=_label(items, told, limit),
+            label=_labels.settle(label, told, "" if limit is None else f"first {limit}"),
             fingerprint=_folders.fingerprint(
                 [f"{clip.id} {clip.path.stat().st_size}" for clip in heard],
                 told,
@@ -251,15 +252,6 @@ def _no_sum(mixture: Path, sources: Sequence[Path]) -> str:
 def samples(clip: sound.Sound) -> np.ndarray:
     """Mean of the channels, `(n,)` float64."""
     return clip.samples.mean(axis=0, dtype=np.float64)
-
-
-def _label(items: Sequence[Mixture], problems: Sequence[Problem], limit: int | None) -> Label:
-    if any(problem.fatal for problem in problems):
-        return Label(("broken",), "broken")
-    text = f"altered: mixtures given as files ({len(items)})"
-    if limit is None:
-        return Label(("altered",), text)
-    return Label(("altered", "subset"), f"{text}; subset: first {limit}")
 
 
 DATASET = Music()
