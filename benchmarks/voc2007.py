@@ -140,7 +140,7 @@ class Voc2007:
             if values["positives"]:
                 curves = [voc.curve(row, values["positives"]) for row in flags]
                 aps = [voc.average_precision(*curve, recipe.kind) for curve in curves]
-                values |= {"ap": float(np.mean(aps)), "aps": aps, "curve": _thinned(*curves[0])}
+                values |= {"ap": voc.mean_ap(aps), "aps": aps, "curve": _thinned(*curves[0])}
                 items = (*items, _item(unit, flags, found.image[order], positives, recipe.kind))
         return Outcome(values["positives"], values, items)
 
@@ -159,7 +159,7 @@ class Voc2007:
         drawn = np.concatenate([_resampled(items, rows) for rows in _draws(images)], axis=1) if images > 1 else None
         metrics, notes = {}, []
         for name, columns in at.items():
-            mean = float(np.mean([[value["aps"][k] for k in columns] for value in scored.values()]))
+            mean = voc.mean_ap([voc.mean_ap([value["aps"][k] for k in columns]) for value in scored.values()])
             ends = None if drawn is None else _ends(drawn[columns].mean(0), mean)
             if ends is None:
                 notes.append(f"{name}: {images} images are too few for an interval")

@@ -59,15 +59,6 @@ class Scores(NamedTuple):
         return torch.tensor([reason is None for reason in self.reason], device=self.sdr.device)
 
 
-class MeanDb(NamedTuple):
-    """`mean` of the `scored` values in dB (None of none), `capped` of them cut to 80 dB; `undefined` are left out."""
-
-    mean: float | None
-    scored: int
-    capped: int
-    undefined: int
-
-
 class References:
     """True sources, prepared once for any number of estimates.
 
@@ -301,14 +292,6 @@ def si_sdr(references: Tensor, estimates: Tensor) -> Tensor:
     target = gain * references
     ratio = _decibels(target.square().sum(-1), (estimates - target).square().sum(-1))
     return ratio.masked_fill(_silent(references) | _silent(estimates), torch.nan)
-
-
-def mean_db(values: Tensor) -> MeanDb:
-    """Mean of ratios in dB, of any shape: each cut to 80 dB, NaN (undefined) left out and counted."""
-    defined = values[~values.isnan()].double()
-    mean = defined.clamp(max=CEILING_DB).mean().item() if len(defined) else None
-    capped = int((defined > CEILING_DB).sum())
-    return MeanDb(mean, len(defined), capped, values.numel() - len(defined))
 
 
 # ---------------------------------------------------------------- pieces

@@ -178,10 +178,17 @@ def class_ap(detected: Detected, truth: Truth, threshold: float = 0.5, kind: Kin
     return None if aps is None else aps[0]
 
 
-def mean_ap(aps: Sequence[float | None]) -> float | None:
-    """Mean over the classes that have an AP; None if none has one."""
+def mean_ap(aps: Sequence[float | None]) -> float:
+    """Mean over the classes, or IoU thresholds, that have an AP.
+
+    Raises
+    ------
+    ValueError : none has one.
+    """
     values = [ap for ap in aps if ap is not None]
-    return float(np.mean(values)) if values else None
+    if not values:
+        raise ValueError(f"of {len(aps)} APs none has a value")
+    return float(np.mean(values))
 
 
 def _under(recall: np.ndarray, precision: np.ndarray, kind: Kind) -> np.ndarray:
@@ -239,21 +246,6 @@ def _printed(values: np.ndarray, digits: int) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- image bootstrap
-
-
-def image_draws(images: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each image is drawn when as many are drawn with replacement, uint16 `(resamples, images)`.
-
-    Raises
-    ------
-    ValueError : no images, or 65,536 and more (counts are 16 bits).
-    """
-    if not 1 <= images < 2**16:
-        raise ValueError(f"{images} images cannot be drawn: 1 to 65,535")
-    counts = np.empty((resamples, images), dtype=np.uint16)
-    for row in counts:
-        row[:] = np.bincount(rng.integers(images, size=images), minlength=images)
-    return counts
 
 
 def resampled_ap(

@@ -314,12 +314,6 @@ def test_si_sdr_of_silence_is_undefined_and_of_a_copy_infinite():
             bss.si_sdr(wave, broken)
 
 
-def test_means_cut_at_80_db_and_leave_out_the_undefined():
-    values = torch.tensor([[10.0, 300], [torch.nan, torch.inf], [-20, 80]])
-    assert bss.mean_db(values) == ((10 + 80 + 80 - 20 + 80) / 5, 5, 2, 1)
-    assert bss.mean_db(torch.full((2,), torch.nan)) == (None, 0, 0, 2)
-
-
 # ---------------------------------------------------------------- a GPU
 
 

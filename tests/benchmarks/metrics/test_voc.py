@@ -60,7 +60,8 @@ def test_a_class_without_positives_has_no_ap_and_is_left_out_of_the_mean():
     assert voc.class_ap(detected((0, 0.9, [1, 1, 10, 10])), objects) is None
     assert voc.class_aps(NOTHING, NO_TRUTH) is None
     assert voc.mean_ap([0.5, None, 1.0]) == 0.75
-    assert voc.mean_ap([None]) is None
+    with pytest.raises(ValueError, match="of 1 APs none"):
+        voc.mean_ap([None])
 
 
 def test_several_thresholds_are_several_matchings():
@@ -221,13 +222,18 @@ def test_both_writers_of_zero_based_boxes():
 # ---------------------------------------------------------------- image bootstrap
 
 
+def draw(images, resamples, rng):
+    """How often each image is drawn when as many are drawn with replacement."""
+    return rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+
+
 def test_weights_are_repeated_images():
     nothing_drawn = 0
     for k in range(120):
         rng = stream(0, "tests", "voc", "bootstrap", k)
         found, objects = random_case(rng)
         images = int(max(found.image.max(initial=0), objects.image.max(initial=0))) + 1
-        weights = voc.image_draws(images, 4, rng)
+        weights = draw(images, 4, rng)
         order, flags = voc.match(found, objects)
         positives = np.bincount(objects.image[~objects.difficult], minlength=images)
         for kind in ("11-point", "area"):
@@ -260,8 +266,7 @@ def test_each_image_once_is_the_plain_ap_and_chunks_do_not_show():
     once = np.ones((voc.CHUNK * 2 + 3, 6), dtype=np.uint8)
     aps = voc.resampled_ap(flags[0], found.image[order], positives, once)
     np.testing.assert_allclose(aps, voc.class_ap(found, objects), atol=1e-12)
-    draws = voc.image_draws(6, voc.CHUNK * 2 + 3, stream(0, "tests", "voc", "draws"))
-    assert draws.dtype == np.uint16 and (draws.sum(1) == 6).all() and len(np.unique(draws, axis=0)) > 100
+    draws = draw(6, voc.CHUNK * 2 + 3, stream(0, "tests", "voc", "draws"))
     whole = voc.resampled_ap(flags[0], found.image[order], positives, draws)
     single = [voc.resampled_ap(flags[0], found.image[order], positives, draw[None])[0] for draw in draws]
     np.testing.assert_array_equal(whole, single)
@@ -278,9 +283,6 @@ def test_resampling_refuses_what_does_not_fit():
     ):
         with pytest.raises(ValueError, match=message):
             voc.resampled_ap(*bad)
-    for images in (0, 2**16):
-        with pytest.raises(ValueError, match="cannot be drawn"):
-            voc.image_draws(images, 1, stream(0))
 
 
 # ---------------------------------------------------------------- broken input
