@@ -199,6 +199,9 @@ def _pairs(
             hint = " (of the 2016 form, 255 on 0?)" if set(np.unique(index).tolist()) == {0, davis.VOID} else ""
             faults.add(mine, f"holds index {index.max()}, the truth has indices up to {sequence.objects}{hint}")
             continue
+        elif recipe.task == "unsupervised" and index.max() > davis.MOST_PROPOSALS:
+            faults.add(mine, f"holds index {index.max()}, at most {davis.MOST_PROPOSALS} results are allowed")
+            continue
         yield index, truth
 
 

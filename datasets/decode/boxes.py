@@ -132,20 +132,27 @@ def _line_by_line(path: Path, data: bytes) -> Detections:
     image: list[int] = []
     rows: list[list[float]] = []
     faults: list[str] = []
+    no_text: list[str] = []
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             words = line.decode().split()
             if not words:
                 continue
             row = _numbers(words)
-        except ValueError as fault:  # an undecodable byte is one, too
+        except UnicodeDecodeError:
+            no_text.append(str(number))
+            continue
+        except ValueError as fault:
             faults.append(f"line {number}: {fault}")
             continue
         image.append(ids.setdefault(words[0], len(ids)))
         rows.append(row)
+    bad = len(faults) + len(no_text)
+    if no_text:
+        faults.append(f"line{'s' if len(no_text) > 1 else ''} {name_several(no_text, 4)}: no UTF-8 text")
     if faults:
         raise BadData(
-            f"{path} has {len(faults)} bad lines: {name_several(faults)}" if len(faults) > 1 else f"{path} {faults[0]}",
+            f"{path} has {bad} bad lines: {name_several(faults)}" if bad > 1 else f"{path} {faults[0]}",
             "a line is: image score xmin ymin xmax ymax",
         )
     numbers = np.array(rows, dtype=np.float64).reshape(-1, COLUMNS - 1)

@@ -181,6 +181,16 @@ def test_a_stray_255_is_an_index(world, store):
     assert "holds index 255, the truth has indices up to 2: cow/00002.png" in refused(root, results, store)
 
 
+def test_too_many_unsupervised_results_are_named_by_file(world, store):
+    root, results = world
+    for name in ("cow/00001", "cow/00003", "hen/00000"):
+        file = results / f"{name}.png"
+        masks.write(file, masks.read(file) + np.uint8(20))
+    text = refused(root, results, store, recipe="unsupervised")
+    assert "holds index 22, at most 20 results are allowed: cow/00001.png, cow/00003.png (2 files)" in text
+    assert "holds index 23, at most 20 results are allowed: hen/00000.png" in text
+
+
 def test_2016_masks_given_for_2017_are_called_so(world, store):
     root, results = world
     for file in (results / "cow").glob("*.png"):

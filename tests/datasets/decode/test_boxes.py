@@ -95,7 +95,7 @@ def test_both_ways_of_reading_agree(tmp_path):
         ("000007 0.9 1 2 0.5 40", "xmax < xmin or ymax < ymin: 1 2 0.5 40"),
         ("000007 0.9 1 2 30 1", "xmax < xmin or ymax < ymin"),
         ("000007 0.9\0 1 2 30 40", "no finite number"),
-        (b"\xff\xfe 0.9 1 2 30 40", "utf-8"),
+        (b"\xff\xfe 0.9 1 2 30 40", "no UTF-8 text"),
         ("000007 0.9 1 2 30 40\r000007 0.9 1 2 30 40", "12 columns"),
     ],
 )
@@ -106,6 +106,16 @@ def test_a_bad_line_is_named(read, line, message, around):
         read(around + data + b"\n" + around)
     number = 1 + around.count(b"\n")
     assert f"comp4_det_test_cat.txt line {number}: " in str(caught.value) and message in str(caught.value)
+
+
+def test_text_that_cannot_be_decoded_is_told_once(read):
+    with pytest.raises(BadData) as caught:
+        read(GOOD.encode() + b"\xff 0.9 1 2 30 40\n" * 6 + b"x\n")
+    first = 1 + GOOD.count("\n")
+    lines = ", ".join(str(first + k) for k in range(4))
+    assert caught.value.what.endswith(
+        f"has 7 bad lines: line {first + 6}: 1 columns, not 6, lines {lines} and 2 more: no UTF-8 text"
+    )
 
 
 def test_all_bad_lines_are_told_of_together(read):
