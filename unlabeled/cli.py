@@ -87,7 +87,12 @@ STORE = Path(".unlabeled")
 def _benchmark_command(benchmark: str) -> Callable[..., None]:
     def command(
         method: Annotated[
-            str | None, typer.Option("--method", "-m", help="A name from `unlabeled list methods`.")
+            str | None,
+            typer.Option(
+                "--method",
+                "-m",
+                help="A name from `unlabeled list methods`, timm:NAME, torchvision:NAME or hear:MODULE.",
+            ),
         ] = None,
         results: Annotated[
             Path | None, typer.Option(help="Score this folder of results made elsewhere, in place of a method.")

@@ -212,7 +212,7 @@ def _supervision(name: str, tag: str) -> Any:
     """What timm's own weights of a name learned from; where its tag does not say otherwise, labels."""
     if tag in LABEL_FREE:
         return "none"
-    return "weak labels" if re.search("clip|siglip|aimv2", name) and "_ft_" not in tag else "labelled trunk"
+    return "weak labels" if re.search("clip|aimv2", f"{name}.{tag}") and "_ft_" not in tag else "labelled trunk"
 
 
 def method(name: str) -> Timm:

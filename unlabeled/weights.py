@@ -162,10 +162,10 @@ def _refuse_no_numbers(tensors: Mapping[str, Any], source: str) -> None:
 
 
 def untrained(role: Any, net: Any) -> Any:
-    """The role of a network with random weights: one with batch normalisation can be calibrated by the benchmark."""
-    from unlabeled.training.nets import untrained as nets
+    """The role of a network with random weights: benchmarks calibrate it, and know it by that for an untrained one."""
+    from unlabeled.training.nets.untrained import Untrained
 
-    return role if hasattr(role, "calibrate") or not nets.has_norms(net) else nets.Untrained(role, net)
+    return role if hasattr(role, "calibrate") else Untrained(role, net)
 
 
 def supervision(method: Any, chosen: Weights | None) -> str:

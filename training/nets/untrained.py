@@ -15,11 +15,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 CALLS = ("encode", "encode_clip", "encode_wave")
 
 
-def has_norms(net: Any) -> bool:
-    """Whether a network has running statistics to set."""
-    return isinstance(net, nn.Module) and bool(_norms(net))
-
-
 def _norms(net: nn.Module) -> list[_BatchNorm]:
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     return [norm for norm in norms if norm.track_running_stats]
@@ -40,6 +35,8 @@ class Untrained:
     def calibrate(self, batches: Iterable[Tensor]) -> None:
         """Set the running statistics to the mean over some unlabelled batches of what the encoder takes."""
         norms = _norms(self._net)
+        if not norms:
+            return
         kept = [(norm.momentum, norm.training) for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
