@@ -127,7 +127,7 @@ class Timm(Method):
                     points[name] = Point(name, found.shape[1], stride=stride)
         except (RuntimeError, AssertionError, TypeError, ValueError) as fault:
             raise WrongCall(f"{self.id} gives no features of pictures 3 x {size} x {size}: {fault}") from fault
-        return ImageReader(self.id, parts, points, size)
+        return ImageReader(self.id, parts.__getitem__, points, size)
 
 
 class Stage(nn.Module):

@@ -107,26 +107,31 @@ class Torchvision(Method):
         clip = ClipSpec(preset.frames or frames, round(USUAL_FPS / fps), size)
         shape = (1, 3, clip.frames, size, size) if self.video else (1, 3, size, size)
         probe = torch.zeros(shape, device=device)
-        parts, points = {}, {}
-        for name, (node, read) in _places(net, size).items():
-            part = nn.Sequential(normalise, _until(net, node), read)
-            try:
-                found = part(probe)
-                stride = _stride(part, probe, found) if found.ndim == 4 else 0
-            except (RuntimeError, AssertionError) as fault:
-                raise WrongCall(f"{self.id} takes no input of {tuple(shape)}: {fault}") from fault
-            parts[name], points[name] = part, Point(name, found.shape[1], stride=stride)
+        places = _places(net, size)
+        try:
+            points = _points(net, places, probe)
+        except (RuntimeError, AssertionError) as fault:
+            raise WrongCall(f"{self.id} takes no input of {shape}: {fault}") from fault
+
+        def lead(point: str) -> nn.Module:
+            node, read = places[point]
+            return nn.Sequential(normalise, Until(net, node), read)
+
         if self.video:
-            return ClipReader(self.id, parts, points, clip)
-        return ImageReader(self.id, parts, points, size)
+            return ClipReader(self.id, lead, points, clip)
+        return ImageReader(self.id, lead, points, size)
 
 
 class Until(nn.Module):
     """The part of a model that leads to one node of its graph; it shares the model's weights."""
 
-    def __init__(self, extractor: nn.Module) -> None:
+    def __init__(self, net: nn.Module, node: str) -> None:
         super().__init__()
-        self.extractor = extractor
+        modes = {module: module.training for module in net.modules()}
+        self.extractor = _extractor(net, {node: "out"})
+        # Tracing runs through both modes; a network that is just being calibrated stays in its own.
+        for module, training in modes.items():
+            module.training = training
 
     def forward(self, inputs: Tensor) -> Tensor:
         """What that node gives."""
@@ -134,11 +139,31 @@ class Until(nn.Module):
         return found
 
 
-def _until(net: nn.Module, node: str) -> Until:
+def _extractor(net: nn.Module, nodes: dict[str, str]) -> nn.Module:
     with warnings.catch_warnings():
         # In training and in evaluation a model may have other nodes (dropout); those asked for are in both.
         warnings.simplefilter("ignore", UserWarning)
-        return Until(create_feature_extractor(net, {node: "out"}).eval())
+        made: nn.Module = create_feature_extractor(net, nodes).eval()
+    return made
+
+
+def _points(net: nn.Module, places: Mapping[str, tuple[str, nn.Module]], probe: Tensor) -> dict[str, Point]:
+    """Sizes of all points from one pass; strides from how much maps grow with the picture."""
+    extractor = _extractor(net, {node: node for node, _ in places.values()})
+
+    def shapes(images: Tensor) -> dict[str, torch.Size]:
+        found = extractor(images)
+        return {name: read(found[node]).shape for name, (node, read) in places.items()}
+
+    seen = shapes(probe)
+    maps = [name for name, shape in seen.items() if len(shape) == 4]
+    strides = dict.fromkeys(seen, 0)
+    if isinstance(net, models.VisionTransformer):  # takes pictures of one size alone
+        strides |= dict.fromkeys(maps, net.patch_size)
+    elif maps:
+        larger = shapes(nn.functional.pad(probe, (0, SIDE, 0, SIDE)))
+        strides |= {name: SIDE // (larger[name][3] - seen[name][3]) for name in maps}
+    return {name: Point(name, shape[1], stride=strides[name]) for name, shape in seen.items()}
 
 
 def _places(net: nn.Module, size: int) -> dict[str, tuple[str, nn.Module]]:
@@ -178,14 +203,6 @@ def _before_classifier(net: nn.Module) -> str:
     tops = [node.partition(".")[0] for node in nodes]
     classifier = next(top for top in reversed(tops) if top in weighted)
     return str(nodes[tops.index(classifier) - 1])
-
-
-def _stride(part: nn.Module, probe: Tensor, found: Tensor) -> int:
-    """Input pixels between the cells of a map, from how much it grows with the picture."""
-    if any(isinstance(module, Tokens) for module in part.modules()):
-        return probe.shape[3] // found.shape[3]  # these take pictures of one size alone
-    larger = part(nn.functional.pad(probe, (0, SIDE, 0, SIDE)))
-    return SIDE // (larger.shape[3] - found.shape[3])
 
 
 def method(name: str) -> Torchvision:

@@ -6,7 +6,8 @@ A library module says for each point which module leads there; here are the colo
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -57,18 +58,19 @@ class Tokens(nn.Module):
 
 
 class Reader:
-    """A network at named points: `parts` lead from pictures or clips in [0, 1] to each, and share its weights."""
+    """A network at named points: `lead` makes the part from pictures or clips in [0, 1] to one, sharing its weights."""
 
     space = None
 
-    def __init__(self, name: str, parts: Mapping[str, nn.Module], points: Mapping[str, Point]) -> None:
-        self.name, self._parts, self.points = name, parts, points
+    def __init__(self, name: str, lead: Callable[[str], nn.Module], points: Mapping[str, Point]) -> None:
+        self.name, self.points = name, points
+        self._lead = cache(lead)
 
     def _part(self, point: str) -> nn.Module:
-        if point not in self._parts:
+        if point not in self.points:
             known = ", ".join(f"{one.name} ({one.dim})" for one in self.points.values())
             raise WrongCall(f"{self.name} has no point {point!r}", f"there are {known}")
-        return self._parts[point]
+        return self._lead(point)
 
     @torch.no_grad()
     def _read(self, inputs: Tensor, point: str) -> Tensor:
@@ -83,8 +85,8 @@ class Reader:
 class ImageReader(Reader):
     """Role image."""
 
-    def __init__(self, name: str, parts: Mapping[str, nn.Module], points: Mapping[str, Point], size: int) -> None:
-        super().__init__(name, parts, points)
+    def __init__(self, name: str, lead: Callable[[str], nn.Module], points: Mapping[str, Point], size: int) -> None:
+        super().__init__(name, lead, points)
         self.size = size
 
     def encode(self, images: Tensor, point: str) -> Tensor:
@@ -100,8 +102,10 @@ class ImageReader(Reader):
 class ClipReader(Reader):
     """Role video."""
 
-    def __init__(self, name: str, parts: Mapping[str, nn.Module], points: Mapping[str, Point], clip: ClipSpec) -> None:
-        super().__init__(name, parts, points)
+    def __init__(
+        self, name: str, lead: Callable[[str], nn.Module], points: Mapping[str, Point], clip: ClipSpec
+    ) -> None:
+        super().__init__(name, lead, points)
         self.clip = clip
 
     def encode_clip(self, clips: Tensor, point: str) -> Tensor:
