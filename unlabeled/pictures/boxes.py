@@ -52,6 +52,7 @@ def draw(run: Judged, out: Path) -> list[Plate]:
         for name, one in found.items()
         if images[name].path is not None
     }
+    chosen = f"chosen by F1 from the {len(shown)} of {len(images)} test images that have a JPEG and something to show"
     for number, (name, standing) in enumerate(sample(shown, ends=3, middle=0), 1):
         one = found[name]
         counts = f"{len(one.right)} right, {len(one.wrong)} wrong, {len(one.missed)} missed"
@@ -59,7 +60,7 @@ def draw(run: Judged, out: Path) -> list[Plate]:
         file = save(_image(images[name], one, title), out / file_name(number, name, "boxes.png"))
         caption = (
             f"Green: right at IoU {threshold}. Red: wrong. Yellow, dashed: an object that was missed. Shown are the "
-            "detections above the score at which F1 of their class is highest; ranked are the images at hand."
+            f"detections above the score at which F1 of their class is highest; {chosen}."
         )
         plates.append(Plate(file, title, caption))
     return plates

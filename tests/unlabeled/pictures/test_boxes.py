@@ -79,6 +79,7 @@ def test_files_and_their_colours(run, store, tmp_path):
         "01-000004-boxes.png", "02-000001-boxes.png", "03-000002-boxes.png"
     ]  # fmt: skip
     assert "000004: 0 right, 1 wrong, 0 missed; F1 0.0, rank 3 of 3 (worst)" in page.read_text()
+    assert "from the 3 of 4 test images that have a JPEG and something to show." in page.read_text()
     seen = [np.asarray(Image.open(file).convert("RGB")) for file in images]
     for picture, colour, other in zip(
         seen, (boxes.WRONG, boxes.RIGHT, boxes.RIGHT), (boxes.RIGHT, boxes.WRONG, boxes.WRONG), strict=True
