@@ -1,11 +1,19 @@
-"""What is wrong with the result files of one unit, told together: files of one fault stand in one line."""
+"""What is wrong with result files: all of one unit told together, files of one fault in one line; the wrong folder."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 from unlabeled.errors import BadData, name_several
+
+
+def inside(folder: Path, fits: Callable[[Path], bool]) -> str:
+    """The end of what to do about a folder of results that does not fit: which folders in it do."""
+    places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    names = [str(place) for place in places if fits(place)]
+    return f", as in {name_several(names, 3)}: name that folder with --results" if names else ""
 
 
 class Faults:

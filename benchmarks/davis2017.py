@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from unlabeled.benchmarks._faults import Faults
+from unlabeled.benchmarks._faults import Faults, inside
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import davis
 from unlabeled.contracts import GivenResults, MaskSequence, Metric, Outcome, Score, Scores, Survey
@@ -58,11 +58,15 @@ class GivenMasks:
         ------
         BadData : it holds none, or is the folder of the annotations.
         """
-        if not any((role.folder / sequence.id).is_dir() for sequence in sequences):
+
+        def holds(folder: Path) -> bool:
+            return any((folder / sequence.id).is_dir() for sequence in sequences)
+
+        if not holds(role.folder):
             raise BadData(
                 f"{role.folder} holds no folder named like a sequence "
                 f"({name_several([sequence.id for sequence in sequences], 4)})",
-                "masks are expected as RESULTS/SEQUENCE/00000.png",
+                f"masks are expected as RESULTS/SEQUENCE/00000.png{inside(role.folder, holds)}",
             )
         if any(os.path.realpath(role.folder) == os.path.realpath(s.masks[0].parent.parent) for s in sequences):
             raise BadData(f"{role.folder} holds the truth itself", "name the folder of results with --results")

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from unlabeled.benchmarks._faults import Faults
+from unlabeled.benchmarks._faults import Faults, inside
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import pck
 from unlabeled.contracts import GivenResults, Metric, Outcome, PoseClip, Score, Scores, Survey
@@ -57,11 +57,16 @@ class GivenJoints:
         ------
         BadData : it holds none.
         """
-        if not any(_files(role.folder, clip) for clip in clips):
+
+        def holds(folder: Path) -> bool:
+            return any(_files(folder, clip) for clip in clips)
+
+        if not holds(role.folder):
             names = name_several([clip.id for clip in clips], 2)
             raise BadData(
                 f"{role.folder} holds no file of joints named like a clip ({names})",
-                "joints are expected as RESULTS/CLASS/CLIP.npy or RESULTS/CLIP.npy, or .json or .mat",
+                "joints are expected as RESULTS/CLASS/CLIP.npy or RESULTS/CLIP.npy, or .json or .mat"
+                f"{inside(role.folder, holds)}",
             )
         return role.folder
 

@@ -1,8 +1,9 @@
 """MUSIC separation: SDR, SIR, SAR (BSS-eval version 3), NSDR and SI-SDR of separated sounds, means over mixtures.
 
 NSDR is the SDR of an estimate minus that of the mixture as its estimate; the mixture is the sum of the sources, and one
-source alone has none. A score of a mixture is the mean over its sources. Sources: H. Zhao et al., The Sound of Pixels, ECCV 2018; E. Vincent,
-R. Gribonval, C. Fevotte, Performance measurement in blind audio source separation, IEEE TASLP 14(4), 2006.
+source alone has none. A score of a mixture is the mean over its sources. Sources: H. Zhao et al., The Sound of Pixels,
+ECCV 2018; E. Vincent, R. Gribonval, C. Fevotte, Performance measurement in blind audio source separation, IEEE TASLP
+14(4), 2006.
 
 Results made elsewhere lie in `RESULTS/MIXTURE/est0.wav est1.wav ...`, an estimate for every source, in their order;
 those of a mixture `refNN/*.wav` also in `RESULTS/estNN/*.wav` under the names that its sources have. WAV or Ogg at
@@ -11,6 +12,7 @@ the rate of the sources: nothing is resampled, no gain is changed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from unlabeled.benchmarks._faults import Faults
+from unlabeled.benchmarks._faults import Faults, inside
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import bss
 from unlabeled.contracts import GivenResults, Metric, Mixture, Outcome, Score, Scores, Survey
@@ -55,12 +57,21 @@ class GivenEstimates:
     unverified: tuple[str, ...] = ()
 
     def prepare(self, role: GivenResults, mixtures: Sequence[Mixture]) -> Path:
-        """The folder, if it holds a folder for any of the mixtures."""
-        if not any(_place(role.folder, mixture)[0].is_dir() for mixture in mixtures):
+        """The folder, if it holds a folder for any of the mixtures.
+
+        Raises
+        ------
+        BadData : it holds none.
+        """
+
+        def holds(folder: Path) -> bool:
+            return any(_place(folder, mixture)[0].is_dir() for mixture in mixtures)
+
+        if not holds(role.folder):
             raise BadData(
                 f"{role.folder} holds no folder named like a mixture "
                 f"({name_several([mixture.id for mixture in mixtures], 4)})",
-                "estimates are expected as RESULTS/MIXTURE/est0.wav est1.wav ...",
+                f"estimates are expected as RESULTS/MIXTURE/est0.wav est1.wav{inside(role.folder, holds)}",
             )
         return role.folder
 
@@ -163,7 +174,7 @@ def _read(files: Sequence[Path], mixture: Mixture, role: Path, rate: int, sample
         try:
             clip = sound.read(file)
         except BadData as fault:
-            faults.add(file, fault.what)
+            faults.add(file, f"{fault.what}{_instead(file)}")
             continue
         clips.append(clip)
         length = clip.samples.shape[1]
@@ -178,6 +189,14 @@ def _read(files: Sequence[Path], mixture: Mixture, role: Path, rate: int, sample
             faults.add(file, f"more than the {len(stems)} estimates {name_several(stems, 4)}")
     faults.refuse("give one sound for every source, at the rate and of the length of the sources")
     return clips
+
+
+def _instead(file: Path) -> str:
+    """What lies in the place of a missing sound under its name, of an ending that is not read."""
+    if os.path.lexists(file) or not file.parent.is_dir():
+        return ""
+    endings = sorted(other.suffix for other in file.parent.iterdir() if other.stem == file.stem)
+    return f", {' and '.join(endings)} of that name lies there" if endings else ""
 
 
 def _ratios(sources: np.ndarray, estimates: np.ndarray, permutation: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
+from unlabeled.benchmarks._faults import inside
 from unlabeled.benchmarks._sums import bootstrap_of
 from unlabeled.benchmarks.metrics import voc
 from unlabeled.contracts import BoxedImage, GivenResults, Metric, Outcome, Score, Scores, Survey
@@ -70,9 +71,14 @@ class GivenDetections:
         ------
         BadData : no such file, files in several of the places, of unknown classes, or two of a class.
         """
-        held = {place: files for place in PLACES if (files := _result_files(role.folder / place))}
+
+        def held_in(folder: Path) -> dict[str, dict[str, str]]:
+            return {place: files for place in PLACES if (files := _result_files(folder / place))}
+
+        held = held_in(role.folder)
         if not held:
-            raise BadData(f"{role.folder} holds no result file of VOC 2007", EXPECTED)
+            todo = f"{EXPECTED}{inside(role.folder, lambda folder: bool(held_in(folder)))}"
+            raise BadData(f"{role.folder} holds no result file of VOC 2007", todo)
         if len(held) > 1:
             several = [f"RESULTS/{place}".rstrip("/") for place in held]
             raise BadData(f"{role.folder} holds result files in {' and '.join(several)}", "keep one of them")

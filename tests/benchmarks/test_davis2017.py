@@ -227,6 +227,15 @@ def test_a_folder_of_something_else(world, store, tmp_path):
     assert "no folder named like a sequence (cow, dog, hen)" in refused(root, other, store)
 
 
+def test_results_one_folder_too_deep_are_named(world, store):
+    root, results = world
+    (root / "all" / "empty").mkdir(parents=True)
+    inner = results.rename(root / "all" / "osvos")
+    assert f"RESULTS/SEQUENCE/00000.png, as in {inner}: name that folder with --results" in refused(
+        root, inner.parent, store
+    )
+
+
 def test_finished_sequences_are_not_scored_again(world, store, monkeypatch):
     """A folder that is mended is another folder, but a run that was cut goes on."""
     root, results = world

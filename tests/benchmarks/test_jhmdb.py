@@ -323,6 +323,12 @@ def test_missing_clips_are_told_in_one_line(score, results):
     assert f"holds no file of joints named like a clip ({ODD}, catch_0 and 1 more)" in refusal(score, results)
 
 
+def test_results_one_folder_too_deep_are_named(score, results, tmp_path):
+    (tmp_path / "all").mkdir()
+    inner = results.rename(tmp_path / "all" / "ours")
+    assert f"or .json or .mat, as in {inner}: name that folder with --results" in refusal(score, inner.parent)
+
+
 def test_two_files_of_a_clip_are_refused(score, results):
     give(results, "walk_0", body(4))
     assert "has several files (walk/walk_0.npy, walk_0.npy): walk/walk_0" in refusal(score, results)

@@ -293,6 +293,23 @@ def test_a_folder_for_another_data_set_is_refused(places, store, tmp_path):
         score((places[0], tmp_path / "other"), store)
 
 
+def test_results_one_folder_too_deep_are_named(places, store, tmp_path):
+    (tmp_path / "all").mkdir()
+    inner = places[1].rename(tmp_path / "all" / "ours")
+    with pytest.raises(BadData) as caught:
+        score((places[0], inner.parent), store)
+    assert caught.value.todo.endswith(f"est0.wav est1.wav, as in {inner}: name that folder with --results")
+
+
+def test_what_lies_there_instead_of_a_missing_file_is_told(places, store):
+    for name in ("est0", "est1"):
+        (places[1] / "a" / f"{name}.wav").rename(places[1] / "a" / f"{name}.mp3")
+    (places[1] / "b" / "est0.wav").unlink()
+    told = refused(places, store)
+    assert "  is missing, .mp3 of that name lies there: a/est0.wav, a/est1.wav (2 files)\n" in told
+    assert told.endswith("  is missing: b/est0.wav")
+
+
 def test_a_mixture_without_results_is_told_with_its_files(places, store):
     shutil.rmtree(places[1] / "b")
     assert "b: results that cannot be scored\n  is missing: b/est0.wav, b/est1.wav (2 files)" in refused(places, store)

@@ -179,6 +179,8 @@ def test_folders_that_cannot_be_meant(small):
     shutil.rmtree(results)
     give(results, "comp4_det_val_{}.txt", cat=CAT)
     assert "holds no result file of VOC 2007" in fault(small) and "comp4_det_test_CLASS.txt" in fault(small)
+    give(results / "ours" / "VOC2007" / "Main", cat=CAT)
+    assert f"RESULTS/VOC2007/Main, as in {results / 'ours'}: name that folder with --results" in fault(small)
 
 
 # ---------------------------------------------------------------- broken input
