@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from unlabeled import registry, run
-from unlabeled.datasets.world import make, nuisance
+from unlabeled import registry, run, rungs
+from unlabeled.datasets.world import make, nuisance, nuisance_pool, nuisance_video
 from unlabeled.resolve import Watch
 from unlabeled.store import Store, write_atomic
 
@@ -34,23 +36,35 @@ NOT_BUILT = "not built yet"
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder: a method on the set's benchmark; without a method it cannot run yet."""
+    """One step of the ladder: a method on the set's benchmark, or `measure(folder, preset, seed)`; else not built."""
 
     name: str
     method: str = ""
     recipe: str | None = None
+    measure: Callable[[Path, str, int], float] | None = None
 
 
 @dataclass(frozen=True)
 class Ladder:
-    """The benchmark of a set, its rungs from the floor up, and the nuisances that must say nothing.
+    """The benchmark of a set, its rungs from the floor up (none where the set is never scored), its shortcut checks.
 
-    samples : `(folder, preset, seed) -> Samples` of the set's shortcut checks
+    samples : `(folder, preset, seed) -> Samples`, what `check` judges over all seeds
     """
 
     benchmark: str
     rungs: tuple[Rung, ...]
-    samples: Callable[[Path, str, int], nuisance.Samples]
+    samples: Callable[[Path, str, int], Any]
+    check: Callable[[Sequence[Any]], Sequence[Any]] = nuisance.check
+
+
+def _action_rungs(name: str) -> tuple[Rung, ...]:
+    return (
+        Rung("chance", "chance", "ordered-probe"),
+        Rung("hand-crafted", measure=partial(rungs.thumbnails, name)),
+        Rung("random trunk", "random", "ordered-probe"),
+        Rung("supervised", "supervised", "ordered-probe"),
+        Rung("oracle", measure=partial(rungs.truth, name)),
+    )
 
 
 LADDERS: Mapping[str, Ladder] = {
@@ -76,6 +90,8 @@ LADDERS: Mapping[str, Ladder] = {
         ),
         nuisance.dcase2013_samples,
     ),
+    "ucf101": Ladder("ucf101", _action_rungs("ucf101"), nuisance_video.ucf101_samples, nuisance_video.check),
+    "pool": Ladder("", (), nuisance_pool.pool_samples, nuisance_pool.check),
 }
 
 
@@ -101,7 +117,7 @@ class Calibration:
     seeds: tuple[int, ...]
     knobs: Mapping[str, Any]
     steps: tuple[Step, ...]
-    checks: tuple[nuisance.Finding, ...]
+    checks: tuple[Any, ...]
     gaps: tuple[str, ...]
 
     @property
@@ -122,11 +138,11 @@ def calibrate(
     if set_id not in LADDERS:
         raise registry.unknown("calibrated set", set_id, LADDERS)
     ladder = LADDERS[set_id]
-    steps = tuple(_step(rung, ladder.benchmark, store, watch, seeds, preset) for rung in ladder.rungs)
+    name = make.SETS[set_id].folder
+    folders = {seed: make.ensure(set_id, preset, seed, store.world(f"{preset}:{seed}")) / name for seed in seeds}
+    steps = tuple(_step(rung, ladder.benchmark, folders, store, watch, preset) for rung in ladder.rungs)
     watch.say(f"{set_id}: shortcut checks")
-    folders = {seed: make.ensure(set_id, preset, seed, store.world(f"{preset}:{seed}")) for seed in seeds}
-    folder = make.SETS[set_id].folder
-    checks = nuisance.check([ladder.samples(folders[seed] / folder, preset, seed) for seed in seeds])
+    checks = ladder.check([ladder.samples(folders[seed], preset, seed) for seed in seeds])
     knobs = make.SETS[set_id].knobs
     told = {name: value for name, value in asdict(knobs).items() if name not in ("sizes", "version")}
     return Calibration(
@@ -134,7 +150,12 @@ def calibrate(
     )
 
 
-def _step(rung: Rung, benchmark: str, store: Store, watch: Watch, seeds: Sequence[int], preset: str) -> Step:
+def _step(rung: Rung, benchmark: str, folders: Mapping[int, Path], store: Store, watch: Watch, preset: str) -> Step:
+    if rung.measure is not None:
+        before = time.process_time()
+        watch.say(f"{benchmark}: {rung.name}")
+        told = tuple(rung.measure(folder, preset, seed) for seed, folder in folders.items())
+        return Step(rung.name, "", "accuracy", told, time.process_time() - before)
     if not rung.method:
         return Step(rung.name, "", "", (), 0.0, NOT_BUILT)
     records = [
@@ -142,7 +163,7 @@ def _step(rung: Rung, benchmark: str, store: Store, watch: Watch, seeds: Sequenc
             rung.method, benchmark, data=f"world:{preset}:{seed}", recipe=rung.recipe, preset=preset, seed=seed,
             store=store, watch=watch,
         )
-        for seed in seeds
+        for seed in folders
     ]  # fmt: skip
     metric = next(iter(records[0].scores))
     values = tuple(float(record.scores[metric]["value"]) for record in records)
@@ -184,15 +205,21 @@ def lines(found: Calibration) -> list[str]:
         mean = f"   mean {100 * fmean(step.values):5.1f}   {step.cpu_seconds:.0f} CPU-s" if step.values else ""
         text.append(f"  {step.name:<14} {step.method:<16} {values}{mean}")
     for check in found.checks:
-        mark = "LEAKS" if check.leaks else "ok"
-        accuracy, area = 100 * fmean(check.accuracies), fmean(check.areas)
-        text.append(
-            f"  {check.nuisance:<28} accuracy {accuracy:5.1f} (limit {100 * check.accuracy_limit:.1f})"
-            f"   one kind {area:.3f} (limit {check.area_limit:.3f})   {mark}"
-        )
+        numbers = {name: value for name, value in asdict(check).items() if not isinstance(value, str)}
+        held = ", ".join(f"{name.replace('_', ' ')} {_mean(value):.3f}" for name, value in numbers.items())
+        text.append(f"  {_name(check):<38} {held}   {'LEAKS' if check.leaks else 'ok'}")
     text += [f"open: {gap}" for gap in found.gaps]
     text.append("may be frozen" if found.complete else "not to be frozen yet")
     return text
+
+
+def _name(check: Any) -> str:
+    """What a check is called, from the words in it."""
+    return ", ".join(value for value in asdict(check).values() if isinstance(value, str)) or "pairing"
+
+
+def _mean(value: Any) -> float:
+    return fmean(value) if isinstance(value, tuple | list) else float(value)
 
 
 def write(found: Calibration, folder: Path) -> Path:
