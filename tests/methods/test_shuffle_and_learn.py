@@ -96,7 +96,13 @@ def test_windows_lie_where_something_moves():
 
 
 TOY = replace(
-    METHOD.presets["mini"], size=16, hidden=32, train=Train(steps=150, batch=32, lr=3e-3, opt="adam", schedule="linear")
+    METHOD.presets["mini"],
+    size=16,
+    hidden=32,
+    window=20,
+    ends=(6, 13),
+    apart=3,
+    train=Train(steps=150, batch=32, lr=3e-3, opt="adam", schedule="linear"),
 )
 
 
