@@ -150,8 +150,8 @@ class MusicSeparation:
             values = [value for outcome in defined if (value := outcome.values[name]) is not None]
             if not values:
                 continue
-            ends = interval(values, [1] * len(values), "mixtures")
-            metrics[name] = Score(float(np.mean(values)), len(values), *ends)
+            mean = float(np.mean(values))
+            metrics[name] = Score(mean, len(values), *interval(values, [1] * len(values), "mixtures"))
         partial = (f"{told}, more than 10 %",) if len(undefined) > UNDEFINED_SHARE * len(items) else ()
         capped = {name: sum(item["capped"].get(name, 0) for item in items) for name in METRICS}
         breakdown = {"undefined": undefined, "capped": capped}
@@ -195,7 +195,7 @@ def _instead(file: Path) -> str:
     """What lies in the place of a missing sound under its name, of an ending that is not read."""
     if os.path.lexists(file) or not file.parent.is_dir():
         return ""
-    endings = sorted(other.suffix for other in file.parent.iterdir() if other.stem == file.stem)
+    endings = sorted(other.suffix for other in file.parent.iterdir() if other.stem == file.stem and other.suffix)
     return f", {' and '.join(endings)} of that name lies there" if endings else ""
 
 

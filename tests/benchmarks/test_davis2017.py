@@ -138,6 +138,14 @@ def test_masks_of_2017_under_lists_of_2016_are_told(tmp_path, store):
     assert record.notes == ("truth of 3 sequences: masks of 2017, merged, not those of 2016: cow, dog, hen",)
 
 
+def test_one_folder_is_scored_by_either_year_under_a_limit(world, store):
+    """The first sequence of 2016 is none of the first of 2017."""
+    root, results = world
+    (root / "DAVIS/ImageSets/2016").mkdir()
+    (root / "DAVIS/ImageSets/2016/val.txt").write_text("hen\n")
+    assert [unit["unit"] for unit in score(root, results, store, limit=1, recipe="davis2016").units] == ["hen"]
+
+
 def test_unsupervised_results_may_have_any_index(tmp_path, store):
     write_set(tmp_path, {"cow": (5, 2)})
     results = write_results(tmp_path / "results", {"cow": (5, 2)}, shift=0)
