@@ -35,7 +35,7 @@ class Pictures(contracts.Benchmark):
         draw = torch.Generator().manual_seed(int(rng.numpy("pictures").integers(2**31)))
         frames = (4,) if recipe.role == "video" else ()
         side = role.clip.size if frames else role.size
-        inputs = torch.rand(2, 3, *frames, side, side, generator=draw)
+        inputs = torch.rand(2, 3, *frames, *((side, side) if isinstance(side, int) else side), generator=draw)
         untrained = hasattr(role, "calibrate")
         if untrained:
             role.calibrate([inputs])

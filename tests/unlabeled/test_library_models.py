@@ -482,6 +482,19 @@ def test_a_run_without_weights_is_refused(benchmark, nano, store):
     assert "missing" in lines[0] and "resnet18-f37072fd" in lines[0]
 
 
+def test_weights_take_the_place_of_learning(benchmark, nano, store, tmp_path):
+    method = registry.load("methods", "shuffle_and_learn")
+    torch.save(method.build(method.presets["nano"], Rng(5)).state_dict(), tmp_path / "w.pth")
+    asked = {"data": nano, "preset": "nano", "store": store, "point": "fc"}
+    record = run.evaluate(method.id, benchmark, weights=tmp_path / "w.pth", **asked)
+    assert "pretrain" not in record.method and record.method["supervision"] == "none"
+    assert record.method["weights"]["left"] == [] and "not known" in record.notes[0]
+    floor = run.evaluate(method.id, benchmark, random_weights=True, **asked)
+    assert floor.units[0]["untrained"] and "pretrain" not in floor.method and floor.scores != record.scores
+    with pytest.raises(WrongCall, match="nothing is learned"):
+        run.evaluate(method.id, benchmark, random_weights=True, pretrain_data=nano, **asked)
+
+
 def test_other_records_keep_their_question():
     spec = plan.RunSpec("m", "b", "r", "nano")
     assert not {"weights", "key_map", "random_weights"} & spec.as_dict().keys()
