@@ -152,9 +152,13 @@ def _decoded(items: Iterable[VideoItem]) -> tuple[dict[str, int], dict[str, str]
     lengths, faults = {}, {}
     for item in items:
         try:
-            lengths[item.id] = facts.examine([item], False, False, None, 1)[0].frames
+            shapes = [frame.shape for frame in facts.all_frames(item.path)]
         except BadData as fault:
             faults[item.id] = fault.what.replace(str(item.path), item.path.name)
+            continue
+        lengths[item.id] = len(shapes)
+        if len(set(shapes)) > 1:
+            faults[item.id] = "frames of several sizes"
     return lengths, faults
 
 

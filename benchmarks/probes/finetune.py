@@ -95,7 +95,7 @@ class FineTuning:
         known = [replace(item, target=int(label)) for item, label in zip(train, labels, strict=True)]
         request = Request("images", role.size, RandomFrame(), augment=self.augment)
         loader = Loader(known, request, part_size(plan), rng.under("data"), labels=True)
-        device = next(iter([p.device for p in trunk.parameters()]))
+        device = next(trunk.parameters()).device
         learn(net, loader.from_step, loss, plan, rng.under("train"), device=str(device))
         return net.eval()
 
@@ -121,6 +121,7 @@ class RandomFrame:
 
 def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
     """Cross-entropy of single frames."""
+    assert batch.labels is not None
     return Losses({"main": functional.cross_entropy(net(batch.frames), batch.labels)})
 
 

@@ -23,7 +23,7 @@ from unlabeled.streams import Rng
 from unlabeled.training.loop import train as learn
 from unlabeled.training.nets.encoders import seeded
 
-SCHEDULE = Train(steps=400, batch=256, lr=1.5e-3, opt="adam", schedule="linear")
+SCHEDULE = Train(steps=400, batch=256, lr=1e-3, opt="adam")
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ def probe(dim: int, hidden: int, dropout: float, classes: int) -> nn.Module:
 
 def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
     """Cross-entropy of windows."""
+    assert batch.labels is not None
     return Losses({"main": functional.cross_entropy(net(batch.frames), batch.labels)})
 
 
