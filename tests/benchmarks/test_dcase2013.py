@@ -19,7 +19,7 @@ def scenes(tmp_path_factory):
 def test_development_trains_and_test_set_tests(scenes):
     reader, benchmark = registry.load("datasets", "dcase2013"), registry.load("benchmarks", "dcase2013")
     data = reader.survey(reader.find(scenes))
-    assert benchmark.units(data) == benchmark.all_units(data) == ("test set",)
+    assert benchmark.units(data, None) == benchmark.all_units(data, None) == ("test set",)
     train, test = benchmark.split("test set", data)
     assert len(train) == len(test) == 20
     assert all("testset" in item.id for item in test) and not any("testset" in item.id for item in train)
@@ -66,7 +66,7 @@ def test_without_the_test_set_five_folds_are_dealt(scenes, store, tmp_path):
     data = reader.survey(folder)
     assert "altered" in data.label.kinds
     folds = {item.fold for item in data.items}
-    assert benchmark.units(data) == tuple(f"fold {fold}" for fold in sorted(folds))
+    assert benchmark.units(data, None) == tuple(f"fold {fold}" for fold in sorted(folds))
 
 
 def test_an_untrained_network_on_the_generated_scenes(scenes, store):
