@@ -1,7 +1,8 @@
 """Supervised: the trunk of the pretexts, trained with the labels that they do without.
 
-A linear layer on single frames says the class; a clip gets the mean of the probabilities of its frames. Afterwards the
-trunk gives features like any other: what labels teach it is the mark that a pretext is measured by.
+A head on the features of a few frames, read in order, says the class (`paper`: one frame, a linear layer); a clip gets
+the mean of the probabilities of its windows. Afterwards the trunk gives features like any other: what labels teach it
+is the mark that a pretext is measured by.
 
 Cite: krizhevsky2012imagenet (A. Krizhevsky, I. Sutskever, G. E. Hinton, ImageNet Classification with Deep
 Convolutional Neural Networks, NIPS 2012), the network of the `paper` preset.
@@ -35,13 +36,19 @@ class Preset:
     """`paper` is the schedule from scratch of Simonyan and Zisserman 2014, not checked in the paper.
 
     network, point, size : the trunk, where the linear layer reads it, its input
-    views                : frames of a clip that are scored, at equal steps
+    frames, stride       : of a window: how many, and how far apart; their features stand side by side
+    hidden, dropout      : a layer between features and classes; 0 units: linear, without dropout
+    views                : windows of a clip that are scored, at equal steps
     """
 
     train: Train
     network: trunks.Network = "caffenet"
     point: str = "fc7"
     size: Size = caffenet.SIZE
+    frames: int = 1
+    stride: int = 1
+    hidden: int = 0
+    dropout: float = 0.0
     views: int = 25
     augment: tuple[str, ...] = ("crop", "flip", "jitter")
 
@@ -59,28 +66,37 @@ MINI = Preset(
     network="frame_trunk",
     point="fc",
     size=frame_trunk.SIZE,
-    views=12,
+    frames=4,
+    stride=3,
+    hidden=128,
+    dropout=0.3,
+    views=8,
     augment=("shift", "flip", "gain"),
 )
 
 # ---------------------------------------------------------------- network
 
 
-class FrameNet(nn.Module):
-    """A trunk and a linear layer on it."""
+class WindowNet(nn.Module):
+    """A trunk on each frame of a window, and a head on their features side by side."""
 
-    def __init__(self, trunk: Trunk, point: str, classes: int) -> None:
+    def __init__(self, trunk: Trunk, preset: Preset, classes: int) -> None:
         super().__init__()
-        self.trunk, self.point = trunk, point
-        self.head = nn.Linear(trunk.points[point].dim, classes)
+        self.trunk, self.point = trunk, preset.point
+        dim, hidden = preset.frames * trunk.points[preset.point].dim, preset.hidden
+        layers: list[nn.Module] = [nn.Linear(dim, hidden or classes)]
+        if hidden:
+            layers += [nn.ReLU(), nn.Dropout(preset.dropout), nn.Linear(hidden, classes)]
+        self.head = nn.Sequential(*layers)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """`(B, 3, H, W)` to logits `(B, classes)`."""
-        return self.head(self.trunk(frames, self.point))
+    def forward(self, windows: Tensor) -> Tensor:
+        """`(B, frames, 3, H, W)` to logits `(B, classes)`."""
+        features = self.trunk(windows.flatten(0, 1), self.point)
+        return self.head(features.reshape(len(windows), -1))
 
 
 def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
-    """Cross-entropy of single frames."""
+    """Cross-entropy of windows."""
     assert batch.labels is not None
     return Losses({"main": functional.cross_entropy(net(batch.frames), batch.labels)})
 
@@ -88,17 +104,17 @@ def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
 # ---------------------------------------------------------------- classifier
 
 
-class FrameClassifier(TrunkEncoder):
-    """Roles classifier and image. Item k is a clip `(n, H, W, 3)` uint8 at the trunk's size, or larger for `shift`
-    and `crop` to have room; a fit reads one clip for each frame that it learns from, so items should be cached."""
+class WindowClassifier(TrunkEncoder):
+    """Roles video_classifier and image. Item k is a clip `(n, H, W, 3)` uint8 at the trunk's size, or larger, so that
+    `shift` and `crop` have room. A fit reads one clip for each window that it learns from: items should be cached."""
 
     def __init__(self, net: Trunk, preset: Preset) -> None:
         super().__init__(net)
         self.start, self.preset = copy.deepcopy(net), preset
         self.request = Request("images", preset.size, augment=preset.augment)
-        self.fitted: FrameNet | None = None
+        self.fitted: WindowNet | None = None
 
-    def _learned(self) -> FrameNet:
+    def _learned(self) -> WindowNet:
         if self.fitted is None:
             raise UnlabeledError("nothing was learned yet: this network has random weights", "call `fit` first")
         return self.fitted
@@ -118,7 +134,7 @@ class FrameClassifier(TrunkEncoder):
         learned."""
         plan, device = self.preset.train, next(self.start.parameters()).device
         trunk, classes = copy.deepcopy(self.start), int(labels.max()) + 1
-        net = seeded(lambda: FrameNet(trunk, self.preset.point, classes), rng.under("head"))
+        net = seeded(lambda: WindowNet(trunk, self.preset, classes), rng.under("head"))
 
         def batches(first: int, stride: int = 1) -> Iterator[Batch]:
             size, part = plan.batch // plan.accumulate, first
@@ -131,30 +147,39 @@ class FrameClassifier(TrunkEncoder):
         self.net = trunk
 
     def _batch(self, items: Items, labels: np.ndarray, numbers: range, rng: Rng) -> Batch:
-        """One frame of each of some clips; clip number `n` is in epoch `n // len(items)`."""
+        """One window of each of some clips; clip number `n` is in epoch `n // len(items)`."""
         rounds = {
             epoch: rng.numpy("order", epoch).permutation(len(items)) for epoch in {n // len(items) for n in numbers}
         }
         chosen = [int(rounds[n // len(items)][n % len(items)]) for n in numbers]
-        frames = []
+        windows = []
         for n, item in zip(numbers, chosen, strict=True):
             clip = _clip(items, item)
-            one = clip[[int(rng.numpy("frame", n).integers(len(clip)))]]
-            frames.append(augment.pictures(one.transpose(0, 3, 1, 2), self.request, rng.under("augment", n)))
+            start = int(rng.numpy("frame", n).integers(self._starts(clip)))
+            windows.append(self._window(clip, start, rng.under("augment", n)))
         ids = tuple(items.ids[item] for item in chosen)
-        return Batch(ids, torch.cat(frames), labels=torch.from_numpy(labels[chosen].astype(np.int64)))
+        return Batch(ids, torch.stack(windows), labels=torch.from_numpy(labels[chosen].astype(np.int64)))
+
+    def _starts(self, clip: np.ndarray) -> int:
+        """How many first frames a window may have; 1 where it does not fit."""
+        return max(1, len(clip) - self.preset.stride * (self.preset.frames - 1))
+
+    def _window(self, clip: np.ndarray, start: int, rng: Rng | None) -> Tensor:
+        """`(frames, 3, H, W)` from frame `start` on; a clip that is too short starts again at its first frame."""
+        places = (start + self.preset.stride * np.arange(self.preset.frames)) % len(clip)
+        return augment.pictures(clip[places].transpose(0, 3, 1, 2), self.request, rng)
 
     @torch.no_grad()
     def scores(self, items: Items) -> np.ndarray:
-        """Mean probabilities of the frames of each clip, `(N, classes)`."""
+        """Mean probabilities of the windows of each clip, `(N, classes)`."""
         net = self._learned()
         device = next(net.parameters()).device
         rows = []
         for k in range(len(items)):
             clip = _clip(items, k)
-            seen = clip[np.linspace(0, len(clip) - 1, self.preset.views).round().astype(int)]
-            frames = augment.pictures(seen.transpose(0, 3, 1, 2), self.request, None)
-            rows.append(net(frames.to(device)).softmax(1).mean(0).cpu().numpy())
+            starts = np.linspace(0, self._starts(clip) - 1, self.preset.views).round().astype(int)
+            windows = torch.stack([self._window(clip, int(start), None) for start in starts])
+            rows.append(net(windows.to(device)).softmax(1).mean(0).cpu().numpy())
         return np.stack(rows)
 
 
@@ -174,7 +199,7 @@ class Supervised(Method):
 
     id = "supervised"
     cite = "krizhevsky2012imagenet"
-    roles = frozenset({"classifier", "image"})
+    roles = frozenset({"video_classifier", "image"})
     home = ("ucf101", "hmdb51")
     supervision = "labels"
     presets = {
@@ -189,9 +214,9 @@ class Supervised(Method):
         """The trunk with random weights."""
         return seeded(lambda: trunks.make(preset.network, preset.size), rng)
 
-    def adapt(self, net: Trunk, preset: Preset) -> FrameClassifier:
+    def adapt(self, net: Trunk, preset: Preset) -> WindowClassifier:
         """A classifier that has seen nothing yet."""
-        return FrameClassifier(net, preset)
+        return WindowClassifier(net, preset)
 
 
 METHOD = Supervised()

@@ -220,7 +220,7 @@ class Dataset(Protocol):
 
 
 class Classifier(Protocol):
-    """The only role that may see labels."""
+    """The only role that may see labels. Items are waves; of `video_classifier` clips `(n, H, W, 3)` uint8."""
 
     def fit(self, items: Items, labels: np.ndarray, rng: Rng) -> None:
         """Learn from items and integer labels `(N,)`."""
@@ -357,7 +357,8 @@ class GivenResults(Protocol):
 
 
 ROLES = (
-    "image", "video", "audio", "dense", "propagator", "classifier", "separator", "localiser", "given", "chance"
+    "image", "video", "audio", "dense", "propagator", "classifier", "video_classifier", "separator", "localiser",
+    "given", "chance",
 )  # fmt: skip
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
 

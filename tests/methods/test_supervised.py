@@ -12,8 +12,9 @@ from unlabeled.methods.supervised import METHOD
 from unlabeled.streams import Rng
 
 TOY = replace(
-    METHOD.presets["mini"], size=24, views=3, train=Train(steps=40, batch=16, lr=3e-3, opt="adam", schedule="linear")
-)
+    METHOD.presets["mini"], size=24, views=3, frames=1, stride=1, hidden=0,
+    train=Train(steps=40, batch=16, lr=3e-3, opt="adam", schedule="linear"),
+)  # fmt: skip
 
 
 class Clips:
@@ -65,7 +66,7 @@ def test_it_learns(role):
     assert all(np.array_equal(a, b) for a, b in zip(before, test.clips, strict=True))
 
 
-def test_a_clip_has_the_mean_probability_of_its_frames(role):
+def test_a_clip_has_the_mean_probability_of_its_windows(role):
     clips = Clips([0], seed=2)
     clips.clips = [clips[0][[0, 1]], clips[0][[0]], clips[0][[1]]]
     clips.ids = ["both", "first", "second"]
@@ -107,7 +108,19 @@ def test_items_that_are_no_clips(role):
         role.scores(clips)
 
 
+def test_a_window_knows_the_order_of_its_frames():
+    """Clips that grow brighter and clips that grow darker hold the same frames."""
+    rise = np.linspace(20, 230, 8).astype(np.uint8)[:, None, None, None]
+    clips = Clips([0] * 24)
+    clips.clips = [np.tile(rise[:: 1 if k % 2 else -1], (1, 24, 24, 3)) for k in range(24)]
+    labels = np.arange(24) % 2
+    preset = replace(TOY, frames=3, stride=2, hidden=16, augment=(), train=replace(TOY.train, steps=60))
+    role = METHOD.adapt(METHOD.build(preset, Rng(0)), preset)
+    role.fit(clips, labels, Rng(1))
+    assert (role.scores(clips).argmax(1) == labels).all()
+
+
 def test_presets():
-    assert METHOD.roles == {"classifier", "image"} and METHOD.supervision == "labels"
+    assert METHOD.roles == {"video_classifier", "image"} and METHOD.supervision == "labels"
     assert METHOD.presets["paper"].train.batch == 256 and METHOD.presets["paper"].network == "caffenet"
     assert METHOD.presets["mini"].size == (32, 40)
