@@ -115,7 +115,7 @@ class _Draw:
 def _windows(frames: np.ndarray, size: Size, draw: _Draw) -> np.ndarray:
     """`(n, 3, rows, columns)`: middle windows unless crop or shift say otherwise."""
     rows, columns = height_width(size)
-    room = np.array(frames.shape[2:]) - (rows, columns)
+    room = np.array(frames.shape[2:], dtype=np.int64) - np.array((rows, columns), dtype=np.int64)
     starts = np.broadcast_to(room // 2, (len(frames), 2))
     cropped = draw.values("crop", lambda stream, count: stream.integers(room + 1, size=(count, 2)))
     if cropped is not None:

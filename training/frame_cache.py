@@ -47,7 +47,7 @@ class FrameCache:
         # Read, not mapped: mapping costs more than the few frames that a batch wants of an item.
         with self.path.open("rb", buffering=0) as file:
             for frame, index in zip(found, indices, strict=True):
-                if os.preadv(file.fileno(), [frame], offset + index * frame.nbytes) != frame.nbytes:
+                if os.preadv(file.fileno(), [frame.data], offset + index * frame.nbytes) != frame.nbytes:
                     raise BadData(f"{self.path} ends too early", "delete it: it is made again")
         return found
 

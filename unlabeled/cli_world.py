@@ -65,11 +65,11 @@ def show_sets(
 ) -> None:
     """Write a page with ten items of each set, to look at and to listen to."""
     from unlabeled import screen
-    from unlabeled.pictures import world
+    from unlabeled.pictures.world import draw
     from unlabeled.store import Store
 
     with screen.Terminal() as watch:
-        page = world.draw(names or None, preset, seed, Store(store), out or store / "pictures" / "world", watch)
+        page = draw(names or None, preset, seed, Store(store), out or store / "pictures" / "world", watch)
     screen.out.print(f"page: {page}", markup=False)
 
 

@@ -48,7 +48,8 @@ def truth(set_id: str, folder: Path, preset: str, seed: int) -> float:
         # The programme of every frame, and how far it has come: all there is to know but the direction of time.
         place, state = np.arange(len(shown)) == shown.index(clip.action.programme.name), states(clip.take)
         known[item.id] = np.column_stack([np.outer(state, place), np.tile(place, (len(state), 1))])
-    answers = OrderedProbe().answers(_Truth(known), train, test, len(data.classes), Rng(seed))
+    role: Any = _Truth(known)
+    answers = OrderedProbe().answers(role, train, test, len(data.classes), Rng(seed))
     return float((answers[""].scores.argmax(axis=1) == [item.target for item in test]).mean())
 
 
