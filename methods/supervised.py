@@ -62,7 +62,7 @@ SMALL = replace(
     size=112,
 )
 MINI = Preset(
-    Train(steps=1200, batch=96, lr=1.5e-3, opt="adam", schedule="linear"),
+    Train(steps=1800, batch=32, lr=1.5e-3, opt="adam", schedule="linear"),
     network="frame_trunk",
     point="fc",
     size=frame_trunk.SIZE,

@@ -23,7 +23,7 @@ from unlabeled.streams import Rng
 from unlabeled.training.loop import train as learn
 from unlabeled.training.nets.encoders import seeded
 
-SCHEDULE = Train(steps=400, batch=256, lr=1e-3, opt="adam")
+SCHEDULE = Train(steps=400, batch=256, lr=1.5e-3, opt="adam", schedule="linear")
 
 
 @dataclass(frozen=True)
