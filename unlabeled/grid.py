@@ -13,6 +13,7 @@ TOUR: dict[str, tuple[str, ...]] = {
     "esc10": ("chance", "knn_mfcc", "random_forest", "svm_mfcc"),
     "esc50": ("chance", "random_forest", "random"),
     "dcase2013": ("chance", "random"),
+    "ucf101": ("chance", "random", "shuffle_and_learn", "supervised"),
 }
 """For each protocol its floor and a classic; every built method once."""
 

@@ -73,7 +73,7 @@ def test_several_seeds_are_several_runs(call, nano):
         (["datasets", "verify", "esc5", "--data", "."], 2, "esc50"),
         (["datasets", "verify", "esc50", "--data", "absent"], 4, "no such data root"),
         (["leaderboard", "--check"], 4, "no such file"),
-        (["bench", "nothing"], 2, "mfcc"),
+        (["bench", "nothing"], 2, "loading"),
         (["esc11"], 2, "No such command"),
     ],
 )
