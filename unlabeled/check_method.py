@@ -1,27 +1,41 @@
 """`check-method`: does a method keep its contract? Seen on tiny generated items, so that no data is needed.
 
 Looked at: what it declares, shapes and axis order, numbers that are none, seeding, inputs that must stay as they are,
-items that must not depend on their neighbours. Not looked at: whether it is any good.
+items that must not depend on their neighbours, and whether a pretext can be learned from at all. Not looked at: whether
+it is any good.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any, Protocol, get_args, get_type_hints
 
-from unlabeled import check_audio, check_classifier, contracts, registry
+from unlabeled import check_audio, check_classifier, check_clips, check_image, check_pretext, contracts, registry
 from unlabeled.check_basics import Check, Finding, expect, try_all, under_globals
+from unlabeled.check_pretext import short
 from unlabeled.errors import UnlabeledError
 from unlabeled.run import Watch
 from unlabeled.streams import Rng
 
-ROLES: Mapping[str, Callable[[Callable[[], Any], str, Watch], list[Finding]]] = {
+
+class Make(Protocol):
+    """Builds what is checked anew, from the seed of its random weights."""
+
+    def __call__(self, seed: int = 0, /) -> Any: ...
+
+
+ROLES: Mapping[str, Callable[[Make, str, Watch], list[Finding]]] = {
     "classifier": check_classifier.check,
+    "video_classifier": check_clips.check,
     "audio": check_audio.check,
+    "image": check_image.check,
+    "video": check_image.check_video,
 }
 SIZES = ("nano", "mini", "paper")
 """Presets that `run-all` and the tables ask for."""
+STEPS, BATCH = 12, 24
+"""A role that learns takes no more steps and no larger batches than these: enough for the easy tasks here."""
 
 
 def check(method: Any, watch: Watch | None = None) -> list[Finding]:
@@ -46,7 +60,7 @@ def check(method: Any, watch: Watch | None = None) -> list[Finding]:
         return [*findings, Finding("calls", True, "not called before the declaration is right", note=True)]
     for role in sorted(method.roles):
         findings += _role(method, role, title, watch)
-    return findings
+    return findings + _pretexts(method, title, watch)
 
 
 def _role(method: Any, role: str, title: str, watch: Watch) -> Iterable[Finding]:
@@ -54,14 +68,43 @@ def _role(method: Any, role: str, title: str, watch: Watch) -> Iterable[Finding]
         return [Finding("chance", True, "nothing to call: benchmarks work their chance level out themselves")]
     if role not in ROLES:
         return [Finding(role, True, "no check is written for this role yet", note=True)]
-    preset = next((name for name in SIZES if name in method.presets), next(iter(method.presets)))
-    values = method.presets[preset]
+    preset, values = _smallest(method, role)
+    values = _shortened(values)
 
-    def make() -> Any:
-        return method.adapt(method.build(values, Rng(0).under("init")), values)
+    def make(seed: int = 0) -> Any:
+        return method.adapt(method.build(values, Rng(seed).under("init")), values)
 
     findings, _ = under_globals(0, lambda: ROLES[role](make, f"{title} ({role}, {preset})", watch))
     return findings
+
+
+def _pretexts(method: Any, title: str, watch: Watch) -> list[Finding]:
+    """A method has one pretext, or one for each role that its preset is set to."""
+    findings: list[Finding] = []
+    looked: list[Any] = []
+    if not hasattr(method, "pretext"):
+        return findings
+    for role in sorted(method.roles):
+        preset, values = _smallest(method, role)
+        if values not in looked:
+            looked.append(values)
+            findings += check_pretext.check(method, values, f"{title} (pretext, {preset})", watch)
+    return findings
+
+
+def _smallest(method: Any, role: str) -> tuple[str, Any]:
+    """The smallest preset and its values, with the role in it where it has such a field, as recipes set it."""
+    preset = next((name for name in SIZES if name in method.presets), next(iter(method.presets)))
+    values = method.presets[preset]
+    asks = any(field.name == "role" for field in dataclasses.fields(values))
+    return preset, dataclasses.replace(values, role=role) if asks else values
+
+
+def _shortened(values: Any) -> Any:
+    """A preset with the trainings in it cut down."""
+    held = {field.name: getattr(values, field.name) for field in dataclasses.fields(values)}
+    cut = {name: short(plan, STEPS, BATCH) for name, plan in held.items() if isinstance(plan, contracts.Train)}
+    return dataclasses.replace(values, **cut)
 
 
 def lines(findings: Iterable[Finding], every: bool = False) -> list[str]:
