@@ -175,7 +175,7 @@ class Ucf101Size:
 class Ucf101Knobs:
     """`kinds` are the numbers of those that act."""
 
-    version: str = "ucf101@w0"
+    version: str = "ucf101@w1"
     kinds: tuple[int, ...] = tuple(range(12))
     film: FilmKnobs = FilmKnobs()
     sizes: Mapping[str, Ucf101Size] = field(
@@ -379,7 +379,7 @@ class PoolKnobs:
     quantiser     : of MPEG-4
     """
 
-    version: str = "pool@w0"
+    version: str = "pool@w1"
     seconds: float = 2.5
     fps: int = 8
     situations: tuple[float, float, float] = (0.7, 0.15, 0.15)
