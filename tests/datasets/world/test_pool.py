@@ -204,7 +204,7 @@ def test_nobody_but_the_generator_opens_the_truth():
 
 def test_the_reader_takes_it_for_a_generated_set(nano):
     found = DATASET.survey(DATASET.find(nano.parent))
-    assert found.label.text == "world pool@w0 · nano · seed 0" and found.problems == ()
+    assert found.label.text == "world pool@w1 · nano · seed 0" and found.problems == ()
     assert len(found.items) == 24 and found.classes == ()
     assert found.layout == "audioset + flickr + kinetics"
 
@@ -215,7 +215,7 @@ def test_the_reader_takes_it_for_a_generated_set(nano):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the stored root is of the x86_64 family")
 def test_content_is_what_it_was(nano):
     made = manifest.read(nano)
-    assert made is not None and made.world == "pool@w0"
+    assert made is not None and made.world == "pool@w1"
     assert made.content_root == NANO_0
     assert manifest.check(nano) == []
 
