@@ -93,9 +93,8 @@ def _bounds(asked: Asked) -> str:
     expect(bool(taken), f"it refuses clips of every length from {LENGTHS[0]} to {LENGTHS[-1]} frames")
     odd = [frames for frames in refused if frames > taken[0]]
     expect(not odd, f"it takes clips of {taken[0]} frames, and refuses some of {odd[0] if odd else 0}")
-    return f"every index is inside clips of {taken[0]} to {LENGTHS[-1]} frames" + "; shorter ones are refused" * bool(
-        refused
-    )
+    shorter = "; shorter ones are refused" if refused else ""
+    return f"every index is inside clips of {taken[0]} to {LENGTHS[-1]} frames{shorter}"
 
 
 def _alike(one: Any, other: Any) -> bool:
