@@ -249,7 +249,7 @@ class Point:
 
 
 class ImageEncoder(Protocol):
-    """Features of single pictures. `size` is the side in pixels that it prefers.
+    """Features of single pictures. `size` is the side in pixels that it prefers, or (height, width).
 
     A network with random weights and batch normalisation has `calibrate(batches)`, as has `VideoEncoder`: running
     statistics from unlabelled batches of the benchmark's training pictures. Encoders with one `space` may be
@@ -257,7 +257,7 @@ class ImageEncoder(Protocol):
     """
 
     points: Mapping[str, Point]
-    size: int
+    size: int | tuple[int, int]
     space: str | None = None
 
     def encode(self, images: Tensor, point: str) -> Tensor:
@@ -265,17 +265,17 @@ class ImageEncoder(Protocol):
         ...
 
     def trunk(self, point: str) -> nn.Module:
-        """The same map as a module that can be trained on."""
+        """The same map as a module that can be trained on; a copy, so that this encoder stays as it is."""
         ...
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """A clip that a network takes: `frames` pictures, `step` frames apart, `size` pixels a side."""
+    """A clip that a network takes: `frames` pictures, `step` frames apart, `size` pixels a side or (height, width)."""
 
     frames: int
     step: int
-    size: int
+    size: int | tuple[int, int]
 
 
 class VideoEncoder(Protocol):
@@ -568,7 +568,10 @@ class Method(Protocol):
         ...
 
     def pretext(self, preset: Any) -> Pretext | None:
-        """What the network learns without labels before any benchmark; None where nothing is learned."""
+        """What the network learns without labels before any benchmark; None where nothing is learned.
+
+        A preset with a pretext has a field `pretrain`: the id of the data set whose training items are learned from.
+        """
         return None
 
 
