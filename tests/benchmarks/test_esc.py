@@ -53,14 +53,14 @@ def test_two_folds_on_paper(tmp_path):
     recipe = benchmark.recipes["piczak2015"]
     role = Fixed([[1, 0], [1, 0]], [[0.5, 0.5], [0.5, 0.5]])
     outcomes = {}
-    for unit in benchmark.units(data):
+    for unit in benchmark.units(data, None):
         outcomes[unit] = benchmark.run_unit(unit, data, role, recipe, Rng(0), "none")
         fold = unit.removeprefix("fold ")
         assert all(not name.startswith(fold) for name in role.trained_on), "a test clip was heard in training"
-    assert benchmark.units(data) == ("fold 1", "fold 2") and len(benchmark.all_units(data)) == 5
+    assert benchmark.units(data, None) == ("fold 1", "fold 2") and len(benchmark.all_units(data, None)) == 5
     assert role.length == (5 * 8000,), "clips are brought to five seconds"
     assert [outcome.values["correct"] for outcome in outcomes.values()] == [1, 1]
-    scores = benchmark.aggregate(outcomes, data)
+    scores = benchmark.aggregate(outcomes, data, None)
     assert scores.metrics["accuracy"].value == 0.5 and scores.metrics["accuracy"].n == 4
     assert scores.breakdown["confusion"] == [[2, 0], [2, 0]]
     assert scores.breakdown["per_class_recall"] == [1.0, 0.0]
@@ -157,8 +157,8 @@ class Halves(Esc):
 def test_a_protocol_may_merge_classes(nano):
     benchmark, reader = Halves("halves", "Halves", dataset="esc10"), registry.load("datasets", "esc10")
     data = reader.survey(reader.find(nano))
-    assert benchmark.dataset == "esc10" and benchmark.chance("fold 1", data).values["accuracy"] == 0.5
+    assert benchmark.dataset == "esc10" and benchmark.chance("fold 1", data, None).values["accuracy"] == 0.5
     role = Loudness().adapt(None, None)
     outcome = benchmark.run_unit("fold 1", data, role, benchmark.recipes["piczak2015"], Rng(0), "none")
     assert np.sum(outcome.values["confusion"]) == 20 and len(outcome.values["confusion"]) == 2
-    assert benchmark.aggregate({"fold 1": outcome}, data).breakdown["classes"] == ["low", "high"]
+    assert benchmark.aggregate({"fold 1": outcome}, data, None).breakdown["classes"] == ["low", "high"]

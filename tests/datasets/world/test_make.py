@@ -231,4 +231,7 @@ def test_ensure_has_a_root_for_each_request(root, tmp_path):
 
 
 def test_sets_are_listed_with_their_official_folder():
-    assert {name: made.folder for name, made in SETS.items()} == {"esc50": "ESC-50", "dcase2013": "DCASE2013"}
+    assert {name: made.folder for name, made in SETS.items()} == {
+        "esc50": "ESC-50", "dcase2013": "DCASE2013", "ucf101": "UCF101", "hmdb51": "HMDB51", "davis2017": "DAVIS",
+        "jhmdb": "JHMDB", "imagenet_folder": "imagenet_folder", "pool": "pool",
+    }  # fmt: skip
