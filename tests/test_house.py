@@ -19,6 +19,7 @@ FOLDERS = {
 GROUND = {
     "unlabeled.contracts",
     "unlabeled.errors",
+    "unlabeled.files",
     "unlabeled.source",
     "unlabeled.streams",
     "unlabeled.intervals",

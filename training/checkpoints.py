@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import pickle
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from unlabeled.errors import BadData, UnlabeledError, name_several
+from unlabeled.errors import BadData, name_several
+from unlabeled.files import write_atomic, writing
 from unlabeled.training.passes import first_line
 
 SCHEMA = 1
@@ -82,32 +81,6 @@ class State:
 # ---------------------------------------------------------------- writing
 
 
-@contextmanager
-def _writing(what: Path) -> Iterator[None]:
-    """Turn a full disk or a refused write into an error that names the place."""
-    try:
-        yield
-    except OSError as fault:
-        raise UnlabeledError(
-            f"cannot write {what}: {fault.strerror or fault}",
-            "free space or name another folder; what was written before is kept, the same command goes on",
-        ) from fault
-
-
-def write_atomic(file: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: readers see the old file or the new one, never a part."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with _writing(file):
-        try:
-            with partial.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
 def working(folder: Path) -> Path:
     """Where a checkpoint lies until it is finished."""
     return folder.with_name(f".{folder.name}.working")
@@ -116,7 +89,7 @@ def working(folder: Path) -> Path:
 def open_working(folder: Path) -> Path:
     """The working folder of a checkpoint, without files that a killed process left half written."""
     work = working(folder)
-    with _writing(work):
+    with writing(work):
         work.mkdir(parents=True, exist_ok=True)
         for partial in work.glob(".*.partial"):
             partial.unlink(missing_ok=True)
@@ -138,7 +111,7 @@ def save(folder: Path, net: nn.Module, about: About, artefacts: Mapping[str, np.
         (work / ARRAYS).unlink(missing_ok=True)
     text = {"schema": SCHEMA, **asdict(about), "sha256": hashes}
     write_atomic(work / ABOUT, (json.dumps(text, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
-    with _writing(folder):
+    with writing(folder):
         if folder.exists():
             shutil.rmtree(folder)
         work.rename(folder)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from unlabeled.training.checkpoints import write_atomic
+from unlabeled.files import write_atomic
 
 
 class Curve:

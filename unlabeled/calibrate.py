@@ -19,8 +19,9 @@ from typing import Any
 
 from unlabeled import registry, run, rungs
 from unlabeled.datasets.world import make, nuisance, nuisance_pool, nuisance_video
+from unlabeled.files import write_atomic
 from unlabeled.resolve import Watch
-from unlabeled.store import Store, write_atomic
+from unlabeled.store import Store
 
 SEEDS = (1, 2, 3)
 PRESET = "mini"

@@ -499,7 +499,7 @@ def bench(
     text = bench_module.table([row for name in names or known for row in bench_module.run(name, seconds)])
     print(text)
     if out:
-        from unlabeled.store import write_atomic
+        from unlabeled.files import write_atomic
 
         write_atomic(out, (text + "\n").encode())
 

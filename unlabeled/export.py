@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unlabeled.errors import UnlabeledError, WrongCall
-from unlabeled.store import write_atomic, writing
+from unlabeled.files import write_atomic, writing
 
 if TYPE_CHECKING:
     import pandas

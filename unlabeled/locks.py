@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unlabeled.store import writing
+from unlabeled.files import writing
 
 HEARTBEAT_S = 20.0
 SILENCE_S = 300.0

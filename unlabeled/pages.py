@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from unlabeled import given, keys, leaderboard, published, registry, tables, verdict, weights
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
+from unlabeled.files import write_atomic
 from unlabeled.records import Record
-from unlabeled.store import Found, Store, Unread, read_folder, reference, write_atomic
+from unlabeled.store import Found, Store, Unread, read_folder, reference
 
 Tell = Callable[[str], None]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from unlabeled import run
+from unlabeled.files import write_atomic, writing
 from unlabeled.records import Record
-from unlabeled.store import Store, read_folder, reference, write_atomic, writing
+from unlabeled.store import Store, read_folder, reference
 
 
 def distance(record: Record) -> str:

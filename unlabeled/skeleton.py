@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unlabeled import registry
 from unlabeled.errors import WrongCall
-from unlabeled.store import write_atomic, writing
+from unlabeled.files import write_atomic, writing
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

@@ -12,8 +12,8 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from unlabeled import keys, records
 from unlabeled.contracts import Outcome
 from unlabeled.errors import BadData, UnlabeledError
+from unlabeled.files import write_atomic, writing
 from unlabeled.records import Record
 
 DEFAULT = Path(".unlabeled")
@@ -75,32 +76,6 @@ def _read_record(file: Path) -> Record:
     except (OSError, UnicodeDecodeError) as fault:
         raise BadData(f"{file}: cannot be read ({fault})") from fault
     return records.parse(text, str(file))
-
-
-@contextmanager
-def writing(what: Path) -> Iterator[None]:
-    """Turn a full disk or a refused write into an error that says where and that nothing finished is lost."""
-    try:
-        yield
-    except OSError as fault:
-        raise UnlabeledError(
-            f"cannot write {what}: {fault.strerror or fault}",
-            "free space or name another folder with --store; finished units are kept, the same command goes on",
-        ) from fault
-
-
-def write_atomic(file: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: readers see the old file or the new one, never a part."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with writing(file):
-        try:
-            with partial.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 class Store:

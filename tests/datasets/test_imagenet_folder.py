@@ -223,7 +223,6 @@ def test_links_that_leave_the_root_are_refused(small, tmp_path_factory, link):
 # ---------------------------------------------------------------- generated and real
 
 
-@pytest.mark.skipif("imagenet_folder" not in make.SETS, reason="no generator of this set")
 def test_the_world_is_read_and_a_changed_file_is_told(tmp_path):
     folder = READER.find(make.ensure("imagenet_folder", "nano", 0, tmp_path))
     found = survey(folder)

@@ -233,7 +233,6 @@ def test_the_hidden_truth_is_never_opened(small, opened):
     assert not any(".world" in name for name in opened)
 
 
-@pytest.mark.skipif("pool" not in make.SETS, reason="no generator of this set")
 def test_the_world_is_read_without_its_truth(tmp_path, opened):
     folder = READER.find(make.ensure("pool", "nano", 0, tmp_path))
     opened.clear()

@@ -14,11 +14,12 @@ from unlabeled import compare, registry
 from unlabeled.contracts import Survey
 from unlabeled.datasets.world import make
 from unlabeled.errors import AbsentData, UnlabeledError
+from unlabeled.files import writing
 from unlabeled.given import PRESET, GivenResults
 from unlabeled.pictures import boxes, confusion, gallery, joints, masks, sounds
 from unlabeled.pictures.sheet import Judged
 from unlabeled.records import Record
-from unlabeled.store import Store, writing
+from unlabeled.store import Store
 
 KINDS = {"masks": masks.draw, "joints": joints.draw, "boxes": boxes.draw, "sounds": sounds.draw}
 """What draws the results of a benchmark, by its `pictures`."""

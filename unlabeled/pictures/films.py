@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from unlabeled.store import write_atomic
+from unlabeled.files import write_atomic
 
 SMALLEST = 240
 """Films are enlarged by whole pixels until they have so many rows."""

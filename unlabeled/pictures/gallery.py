@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from unlabeled import tables, verdict
+from unlabeled.files import write_atomic
 from unlabeled.pictures.sheet import Plate
 from unlabeled.records import Record
-from unlabeled.store import write_atomic
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1240px; margin: 2rem auto; padding: 0 1rem; color: #222 }

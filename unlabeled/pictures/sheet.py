@@ -13,8 +13,8 @@ from PIL import Image
 
 from unlabeled.contracts import Survey
 from unlabeled.errors import BadData
+from unlabeled.files import write_atomic
 from unlabeled.records import Record
-from unlabeled.store import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from unlabeled.contracts import Mixture
 from unlabeled.datasets import music
 from unlabeled.datasets.decode import sound
+from unlabeled.files import write_atomic
 from unlabeled.pictures.sheet import Judged, Plate, file_name, sample, save
-from unlabeled.store import write_atomic
 
 WINDOW_S = 0.046
 """Seconds of a spectrogram's window, as most published ones have; the next power of two in samples is taken."""

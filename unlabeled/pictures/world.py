@@ -18,10 +18,11 @@ from unlabeled.contracts import ImageItem, MaskSequence, PoseClip, SoundItem, Su
 from unlabeled.datasets.decode import frames as frame_files
 from unlabeled.datasets.decode import joints, masks, sound, video
 from unlabeled.datasets.world import make
+from unlabeled.files import writing
 from unlabeled.pictures import films, gallery
 from unlabeled.pictures.sheet import Plate, file_name, save
 from unlabeled.resolve import Watch
-from unlabeled.store import Store, writing
+from unlabeled.store import Store
 
 SHOWN = 10
 FPS = 8.0

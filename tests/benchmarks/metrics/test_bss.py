@@ -9,12 +9,11 @@ import soundfile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mir_eval import separation as mir_eval
 from scipy.signal import lfilter
 
 from unlabeled.benchmarks.metrics import bss
 from unlabeled.streams import stream
-
-mir_eval = pytest.importorskip("mir_eval.separation")
 
 CASES = 204
 
