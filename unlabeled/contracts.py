@@ -220,7 +220,7 @@ class Dataset(Protocol):
 
 
 class Classifier(Protocol):
-    """The only role that may see labels. Items are waves; of `video_classifier` clips `(n, H, W, 3)` uint8."""
+    """May see labels, as `MaskClassifier` may. Items are waves; of `video_classifier` clips `(n, H, W, 3)` uint8."""
 
     def fit(self, items: Items, labels: np.ndarray, rng: Rng) -> None:
         """Learn from items and integer labels `(N,)`."""
@@ -295,21 +295,45 @@ class VideoEncoder(Protocol):
 
 
 class DenseEncoder(Protocol):
-    """A feature in every cell of every frame."""
+    """A feature in every cell of every frame. Labels are copied between cells of like features (adapter `propagate`).
+
+    stride : input pixels between cells: frames of H x W have ceil(H / stride) x ceil(W / stride), or what of it fits
+    reach  : how many frames before and after it a feature hangs on; 0 where every frame stands alone
+
+    A network with random weights and batch normalisation has `calibrate(batches)`, as has `ImageEncoder`: running
+    statistics from batches of unlabelled clips `(B, 3, T, H, W)`.
+    """
 
     stride: int
     dim: int
+    reach: int = 0
 
     def dense(self, clips: Tensor) -> Tensor:
-        """Clips `(B, 3, T, H, W)`, one frame too, to `(B, dim, T, h, w)`."""
+        """Clips `(B, 3, T, H, W)`, one frame too, to `(B, dim, T, h, w)`, not normalised."""
+        ...
+
+
+class MaskClassifier(DenseEncoder, Protocol):
+    """A dense encoder that learns from the masks or joints of the training split first: role `mask_classifier`."""
+
+    def fit(self, clips: Items, masks: Items, rng: Rng) -> None:
+        """Learn from clips `(n, H, W, 3)` uint8 and their index maps `(n, H, W)` uint8, both as large as `dense` gets
+        frames. 0 is background, k the k-th object of that clip; of poses the pixels next to joint k - 1."""
         ...
 
 
 class LabelPropagator(Protocol):
-    """Moves labels of the first frame through a video by itself."""
+    """Moves labels of the first frame through a video by itself.
+
+    One that can move points too has `move(frames, points)`: frames `(T, 3, H, W)` and places `(J, 2)`, (x, y) in
+    pixels from 0, to an iterator of those in frames 1 .. T - 1. Without it joints are moved as soft labels.
+    """
 
     def propagate(self, frames: Tensor, first: Tensor) -> Iterator[Tensor]:
-        """Frames `(T, 3, H, W)` and soft labels `(K, H, W)` of frame 0 to those of frames 1 .. T - 1, one by one."""
+        """Frames `(T, 3, H, W)` and soft labels `(K, H, W)` of frame 0 to those of frames 1 .. T - 1, one by one.
+
+        Label 0 is the background.
+        """
         ...
 
 
@@ -357,8 +381,8 @@ class GivenResults(Protocol):
 
 
 ROLES = (
-    "image", "video", "audio", "dense", "propagator", "classifier", "video_classifier", "separator", "localiser",
-    "given", "chance",
+    "image", "video", "audio", "dense", "propagator", "classifier", "video_classifier", "mask_classifier", "separator",
+    "localiser", "given", "chance",
 )  # fmt: skip
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
 
