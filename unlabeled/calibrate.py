@@ -92,6 +92,7 @@ LADDERS: Mapping[str, Ladder] = {
         nuisance.dcase2013_samples,
     ),
     "ucf101": Ladder("ucf101", _action_rungs("ucf101"), nuisance_video.ucf101_samples, nuisance_video.check),
+    "hmdb51": Ladder("hmdb51", _action_rungs("hmdb51"), nuisance_video.hmdb51_samples, nuisance_video.check),
     "pool": Ladder("", (), nuisance_pool.pool_samples, nuisance_pool.check),
 }
 

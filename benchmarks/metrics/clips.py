@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 Mean = Literal["softmax", "logits"]
+Short = Literal["loop", "hold"]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -82,13 +83,35 @@ def spaced_frames(frames: int, views: int = 25) -> np.ndarray:
     return np.round(np.linspace(0, frames - 1, views)).astype(np.int64)
 
 
-def strided_windows(frames: int, length: int, stride: int, starts: np.ndarray) -> np.ndarray:
-    """Frame numbers `(starts, length)` int64 of windows whose frames lie `stride` apart.
+def consecutive_starts(frames: int, length: int) -> np.ndarray:
+    """First frames `(windows,)` int64 of all windows one after the other; what is left at the end is left out.
 
-    A video that is too short for a window starts again at its first frame.
+    A video shorter than a window has one.
     """
     _refuse_empty(frames)
-    return (np.asarray(starts, dtype=np.int64)[:, None] + stride * np.arange(length)) % frames
+    return np.arange(max(frames // length, 1)) * length
+
+
+def thinned(frames: int, fps: float, wanted: float) -> np.ndarray:
+    """Frames `(n,)` int64 that are seen when a video of `fps` frames a second is shown at `wanted` ones.
+
+    Frame k is the one that stands at its time, as the released loader of AVID counts. All frames where either rate
+    is 0: not known, not asked for.
+    """
+    _refuse_empty(frames)
+    if not fps or not wanted:
+        return np.arange(frames)
+    return (np.arange(max(int(frames * wanted / fps), 1)) * fps / wanted).astype(np.int64)
+
+
+def strided_windows(frames: int, length: int, stride: int, starts: np.ndarray, short: Short = "loop") -> np.ndarray:
+    """Frame numbers `(starts, length)` int64 of windows whose frames lie `stride` apart.
+
+    A video that is too short for a window starts again at its first frame, or holds its last one.
+    """
+    _refuse_empty(frames)
+    places = np.asarray(starts, dtype=np.int64)[:, None] + stride * np.arange(length)
+    return places % frames if short == "loop" else np.minimum(places, frames - 1)
 
 
 def _refuse_empty(frames: int) -> None:

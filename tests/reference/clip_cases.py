@@ -1,4 +1,4 @@
-"""Spot checks of video scores, view positions and of several seeds: `spot_checks_vision.json`."""
+"""Spot checks of video scores, view positions, retrieval and of several seeds: `spot_checks_vision.json`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from unlabeled.benchmarks.metrics import clips
+from unlabeled.benchmarks.metrics import clips, retrieval
 from unlabeled.intervals import mcnemar_exact
 from unlabeled.seeds import above, mean_and_deviation
 
@@ -32,6 +32,34 @@ def positions(given: dict) -> dict:
     }
 
 
+def u(seed: int, *shape: int) -> np.ndarray:
+    """The JSON file's generator: splitmix64 of `seed * 2^32 + k`, its upper 53 bits in [0, 1), row-major."""
+    z = (np.uint64(seed) << np.uint64(32)) + np.arange(np.prod(shape), dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return (((z ^ z >> np.uint64(31)) >> np.uint64(11)) / 2.0**53).reshape(shape)
+
+
+def retrieved(given: dict) -> dict:
+    centres = 2 * u(given["seed"] + 2, given["classes"], given["dim"]) - 1
+    classes = {name: np.arange(given[name]) % given["classes"] for name in ("train", "test")}
+    train, test = (
+        2 * u(given["seed"] + k, given[name], given["dim"]) - 1 + given["pull"] * centres[classes[name]] + 1
+        for k, name in enumerate(("train", "test"))
+    )
+    plain = retrieval.first_hits(test, train, classes["test"], classes["train"])
+    centred = retrieval.first_hits(
+        retrieval.centred(test), retrieval.centred(train), classes["test"], classes["train"]
+    )
+    ks = (1, 5, 10, 20)
+    return {
+        "ks": list(ks),
+        "recall_cosine": [retrieval.recall(plain, k) for k in ks],
+        "recall_centred_cosine": [retrieval.recall(centred, k) for k in ks],
+        "five_nearest_of_query_0_cosine": retrieval.nearest(test, train, 5)[0].tolist(),
+    }
+
+
 def mcnemar(given: dict) -> dict:
     return {"b_c_p": [[b, c, mcnemar_exact(b, c)] for b, c in given["pairs"]]}
 
@@ -54,6 +82,7 @@ def ordered(given: dict) -> dict:
 BUILT: dict[str, Callable[[dict], dict]] = {
     **{f"clip/score/{name}": video_score for name in ("agree", "disagree", "tie")},
     **{f"clip/positions/len{n}": positions for n in (16, 17, 29, 100, 186, 300)},
+    "clip/retrieval": retrieved,
     "stat/mcnemar": mcnemar,
     **{f"stat/seeds/{name}": over_seeds for name in ("three", "equal", "one")},
     "stat/above": ordered,
