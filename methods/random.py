@@ -2,19 +2,20 @@
 
 What the architecture alone gives. Its batch normalisation takes its statistics from the benchmark's unlabelled
 training data; otherwise the baseline would be broken, not fair. For sound it is SoundNet's trunk of eight layers, for
-pictures the trunk of the methods of the same preset.
+pictures the trunk of the methods of the same preset, for clips that trunk on what odd_one_out shows of them.
 
 Cite: aytar2016soundnet (the network for sound). The floor that every pretext has to pass over the same seeds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from unlabeled.contracts import Method
 from unlabeled.streams import Rng
-from unlabeled.training.nets import caffenet, encoders, frame_trunk, soundnet, trunks
+from unlabeled.training.nets import caffenet, clip_trunks, encoders, frame_trunk, soundnet, trunks
+from unlabeled.training.nets.untrained import Untrained
 from unlabeled.training.signals.soundnet import GAIN, RATE
 
 # ---------------------------------------------------------------- constants
@@ -22,21 +23,26 @@ from unlabeled.training.signals.soundnet import GAIN, RATE
 
 @dataclass(frozen=True)
 class Preset:
-    """`role` is the one that is asked for: the two have networks of their own, with points of the same names.
+    """`role` is the one that is asked for: each has a network of its own, with points of the same names.
 
     audio : `rate` in Hz is what the network hears; the generated world is at 8 kHz, so the small presets are too
     image : `network` and the `size` of its pictures
+    video : the same trunk on the `input` made of `frames` frames, `step` apart
     """
 
-    role: Literal["audio", "image"] = "audio"
+    role: Literal["audio", "image", "video"] = "audio"
     rate: int = RATE
     gain: float = GAIN
     window_s: float = 10.0
     network: trunks.Network = "caffenet"
     size: encoders.Size = caffenet.SIZE
+    input: clip_trunks.Differences = "stack-of-differences"
+    frames: int = 6
+    step: int = 1
 
 
-WORLD = Preset(rate=8000, network="frame_trunk", size=frame_trunk.SIZE)
+WORLD = Preset(rate=8000, network="frame_trunk", size=frame_trunk.SIZE, frames=4, step=3)
+PRESETS = {"paper": Preset(), "small": Preset(network="resnet18", size=112), "mini": WORLD, "nano": WORLD}
 
 # ---------------------------------------------------------------- method
 
@@ -46,25 +52,38 @@ class Random(Method):
 
     id = "random"
     cite = "aytar2016soundnet"
-    roles = frozenset({"audio", "image"})
+    roles = frozenset({"audio", "image", "video"})
     home = ("esc50", "esc10", "dcase2013", "ucf101", "hmdb51")
     supervision = "none"
-    presets = {"paper": Preset(), "small": Preset(network="resnet18", size=112), "mini": WORLD, "nano": WORLD}
+    presets = PRESETS
+    variants = {
+        name: {size: replace(preset, role="video", input=name) for size, preset in PRESETS.items()}
+        for name in get_args(clip_trunks.Differences)
+    }
     devices = ("cpu", "cuda")
 
-    def build(self, preset: Preset, rng: Rng) -> soundnet.Trunk | encoders.Trunk:
-        """The trunk of the role: SoundNet's as its training script starts it, or one for pictures."""
+    def build(self, preset: Preset, rng: Rng) -> soundnet.Trunk | encoders.Trunk | clip_trunks.ClipTrunk:
+        """The trunk of the role: SoundNet's as its training script starts it, or one for pictures or clips."""
         if preset.role == "audio":
             return soundnet.initialise(soundnet.Trunk(), rng)
-        return encoders.seeded(lambda: trunks.make(preset.network, preset.size), rng)
+        return encoders.seeded(lambda: _trunk(preset), rng)
 
     def adapt(
-        self, net: soundnet.Trunk | encoders.Trunk, preset: Preset
-    ) -> soundnet.UntrainedEncoder | encoders.UntrainedEncoder:
+        self, net: soundnet.Trunk | encoders.Trunk | clip_trunks.ClipTrunk, preset: Preset
+    ) -> soundnet.UntrainedEncoder | encoders.UntrainedEncoder | Untrained:
         """Every layer as a point, calibrated by the benchmark."""
         if isinstance(net, soundnet.Trunk):
             return soundnet.UntrainedEncoder(net, preset.rate, preset.gain, preset.window_s)
+        if isinstance(net, clip_trunks.ClipTrunk):
+            return Untrained(clip_trunks.ClipEncoder(self.id, net), net)
         return encoders.UntrainedEncoder(net)
+
+
+def _trunk(preset: Preset) -> encoders.Trunk | clip_trunks.ClipTrunk:
+    trunk = trunks.make(preset.network, preset.size)
+    if preset.role == "image":
+        return trunk
+    return clip_trunks.ClipTrunk(clip_trunks.DIFFERENCES[preset.input](preset.frames), trunk, step=preset.step)
 
 
 METHOD = Random()

@@ -67,8 +67,8 @@ def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
         if not method or not benchmark or (cell.run_variant and cell.run_variant not in method.variants):
             continue
         recipe = benchmark.recipes.get(cell.recipe_name)
-        first = _first(method, benchmark)
-        if recipe and plan.fits(method, benchmark, recipe):
+        first = _first(method, benchmark, cell.run_variant)
+        if recipe and plan.fits(method, benchmark, recipe, cell.run_variant):
             named = None if cell.recipe_name == first else cell.recipe_name
             found.append(Pair(cell.method_id, cell.benchmark, named, cell.run_variant))
     return found
@@ -80,14 +80,15 @@ def _full(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
         Pair(name, b, None, variant)
         for name, method in methods.items()
         for b, benchmark in benchmarks.items()
-        if _first(method, benchmark)
         for variant in ("", *method.variants)
+        if _first(method, benchmark, variant)
     ]
 
 
-def _first(method: Any, benchmark: Any) -> str:
+def _first(method: Any, benchmark: Any, variant: str = "") -> str:
     """The recipe that a run without one gets, empty where none fits."""
-    return next((name for name, recipe in benchmark.recipes.items() if plan.fits(method, benchmark, recipe)), "")
+    fitting = (name for name, recipe in benchmark.recipes.items() if plan.fits(method, benchmark, recipe, variant))
+    return next(fitting, "")
 
 
 GRIDS: dict[str, Callable[[dict[str, Any], dict[str, Any]], list[Pair]]] = {"tour": _tour, "home": _home, "full": _full}

@@ -124,7 +124,7 @@ def make(
             f"{protocol.id} reads the data set {protocol.dataset!r}, which no plug-in brings", "set its `dataset`"
         )
     reader, reader_modules, _ = _bind("datasets", protocol.dataset)
-    name, constants = _recipe(protocol, system, recipe)
+    name, constants = _recipe(protocol, system, recipe, variant)
     if isinstance(system, GivenResults):
         preset = PRESET
         _refuse_changing(settings, point, seed)
@@ -179,9 +179,9 @@ def _bind_method(thing: Any) -> tuple[Any, tuple[str, ...], str, str | None]:
     return thing, modules, f"{kind.__module__}.{kind.__qualname__} (object)", state_of(thing) if known else None
 
 
-def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
+def _recipe(benchmark: Any, method: Any, name: str | None, variant: str) -> tuple[str, Any]:
     """The recipe of a name; without a name the first one that asks for a role the method has."""
-    usable = [key for key, recipe in benchmark.recipes.items() if fits(method, benchmark, recipe)]
+    usable = [key for key, recipe in benchmark.recipes.items() if fits(method, benchmark, recipe, variant)]
     if name is not None:
         name = name.removeprefix(f"{benchmark.id}/")
         if name not in benchmark.recipes:
@@ -191,16 +191,24 @@ def _recipe(benchmark: Any, method: Any, name: str | None) -> tuple[str, Any]:
     if name is not None or not usable:
         asked = {f"{key} ({recipe.role})" for key, recipe in benchmark.recipes.items()}
         raise WrongCall(
-            f"{method.id} gives {', '.join(sorted(method.roles))}; {benchmark.id} cannot use that"
+            f"{method.id} gives {', '.join(sorted(roles(method, variant)))}; {benchmark.id} cannot use that"
             + (f" in recipe {name}" if name else ""),
             f"its recipes ask for: {', '.join(sorted(asked))}",
         )
     return usable[0], benchmark.recipes[usable[0]]
 
 
-def fits(method: Any, benchmark: Any, recipe: Any) -> bool:
+def fits(method: Any, benchmark: Any, recipe: Any, variant: str = "") -> bool:
     """Whether a method gives what a recipe asks for; chance fits where a benchmark knows its exact value."""
-    return recipe.role in method.roles or ("chance" in method.roles and benchmark.chance is not None)
+    given = roles(method, variant)
+    return recipe.role in given or ("chance" in given and benchmark.chance is not None)
+
+
+def roles(method: Any, variant: str) -> frozenset[str]:
+    """The roles of a method; a variant whose presets have a field `role` gives that one alone."""
+    presets = method.variants.get(variant, {}).values() if variant else ()
+    fixed = frozenset(str(preset.role) for preset in presets if hasattr(preset, "role"))
+    return fixed or frozenset(method.roles)
 
 
 def _refuse_changing(settings: Mapping[str, Any] | None, point: str, seed: int) -> None:
