@@ -4,6 +4,7 @@ The first mask of a sequence is given, the first and the last frame are not scor
 the plain mean over all objects of all sequences. Sources: J. Pont-Tuset et al., The 2017 DAVIS Challenge on Video
 Object Segmentation; F. Perazzi et al., CVPR 2016 (all objects merged); the released davis2017-evaluation.
 
+Masks of the first frame are moved on by a method, or by its features and one of the recipes of `propagation.masks`.
 Results made elsewhere lie in `RESULTS/SEQUENCE/00000.png`, a mask for every scored frame: palette or grey PNG, the
 value of a pixel is the index of its object.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ import numpy as np
 from unlabeled.benchmarks._faults import Faults, inside
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import davis
+from unlabeled.benchmarks.propagation.masks import RECIPES, MaskPropagation, PreparedMasks, encoded
 from unlabeled.contracts import GivenResults, MaskSequence, Metric, Outcome, Score, Scores, Survey
 from unlabeled.datasets.decode import masks
 from unlabeled.errors import BadData, name_several
@@ -51,13 +53,18 @@ class GivenMasks:
     sets: Mapping[str, Any] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
 
-    def prepare(self, role: GivenResults, sequences: Sequence[MaskSequence]) -> Path:
+    def usable(self, sequence: MaskSequence) -> bool:
+        """Pictures are not looked at."""
+        return True
+
+    def prepare(self, role: GivenResults, data: Survey) -> Path:
         """The folder, if it holds any of the sequences, and not as the truth.
 
         Raises
         ------
         BadData : it holds none, or is the folder of the annotations.
         """
+        sequences = _sequences(data, self)
 
         def holds(folder: Path) -> bool:
             return any((folder / sequence.id).is_dir() for sequence in sequences)
@@ -77,6 +84,9 @@ class GivenMasks:
         return [role / sequence.id / f"{name}.png" for name in sequence.names]
 
 
+Recipe = GivenMasks | MaskPropagation
+
+
 class Davis2017:
     """One unit a sequence."""
 
@@ -94,19 +104,20 @@ class Davis2017:
             unverified=("truth, Annotations instead of Annotations_unsupervised",),
         ),
         "davis2016": GivenMasks(part="2016 val", merged=True, cite="perazzi2016davis"),
+        **RECIPES,
     }
     chance = None
 
-    def units(self, data: Survey, recipe: GivenMasks) -> tuple[str, ...]:
-        """The sequences of the list that have masks."""
+    def units(self, data: Survey, recipe: Recipe) -> tuple[str, ...]:
+        """The sequences of the list that have masks, and pictures where these are looked at."""
+        return tuple(sequence.id for sequence in _sequences(data, recipe) if recipe.usable(sequence))
+
+    def all_units(self, data: Survey, recipe: Recipe) -> tuple[str, ...]:
+        """The sequences of the list that have masks: those that are not there are the label's matter."""
         return tuple(sequence.id for sequence in _sequences(data, recipe))
 
-    def all_units(self, data: Survey, recipe: GivenMasks) -> tuple[str, ...]:
-        """The same: sequences that are not there are the label's matter."""
-        return self.units(data, recipe)
-
-    def prepare(self, role: GivenResults, data: Survey, recipe: GivenMasks) -> Path:
-        """Where the masks of this run are."""
+    def prepare(self, role: Any, data: Survey, recipe: Recipe) -> Path | PreparedMasks:
+        """Where the masks of this run are, or what moves them."""
         sequences = _sequences(data, recipe)
         if not sequences:
             lists = sorted({name for sequence in data.items for name in sequence.lists}) or ["none"]
@@ -114,25 +125,31 @@ class Davis2017:
                 f"{data.folder} has masks of no {recipe.part} sequence; lists with masks: {', '.join(lists)}",
                 "name its own --recipe (davis2016 for the lists of 2016)",
             )
-        return recipe.prepare(role, sequences)
+        if not any(map(recipe.usable, sequences)):
+            raise BadData(
+                f"{data.folder} has the pictures of no {recipe.part} sequence, only masks",
+                "get JPEGImages too (`unlabeled datasets where davis2017`)",
+            )
+        return recipe.prepare(role, data)
 
-    def run_unit(self, unit: str, data: Survey, role: Path, recipe: GivenMasks, rng: Rng, keep: str) -> Outcome:
+    def memory(self, role: Any, data: Survey, recipe: MaskPropagation) -> tuple[int, str]:
+        """Bytes that the most demanding sequence needs beside the method's network, and what they are for."""
+        usable = [sequence for sequence in _sequences(data, recipe) if recipe.usable(sequence)]
+        return recipe.memory(recipe.prepare(role, data), usable)
+
+    def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
         """J and F of every object in every scored frame of one sequence."""
         sequence = next(item for item in data.items if item.id == unit)
         _refuse_unusable(sequence, recipe)
         scored = slice(None) if recipe.task == "unsupervised" else slice(1, -1)
-        files = recipe.masks(role, sequence)[scored]
         objects = 1 if recipe.merged else sequence.objects
-        faults = Faults(role)
-        ours, true = tee(_pairs(sequence, files, sequence.masks[scored], recipe, faults))
-        score = davis.unsupervised_scores if recipe.task == "unsupervised" else davis.sequence_scores
-        try:
-            j, f = score((pair[0] for pair in ours), (pair[1] for pair in true), objects)
-        except ValueError as fault:
-            # Where every frame has a fault of its own, that no frame is left is no news.
-            if not faults:
-                faults.add(role / unit, str(fault))
-        faults.refuse("give a mask of the truth's size and indices for every scored frame")
+        kept: list[np.ndarray] = []
+        if isinstance(recipe, GivenMasks):
+            j, f = _given_scores(sequence, role, recipe, scored, objects)
+        else:
+            moved = islice(recipe.masks(role, sequence, rng), len(sequence.names) - FEWEST_FRAMES + 1)
+            ours = (kept.append(index) or index for index in moved) if keep == "predictions" else moved
+            j, f = davis.sequence_scores(ours, map(masks.read, sequence.masks[scored]), objects)
         rows = [[*davis.statistics(j[k]), *davis.statistics(f[k])] for k in range(objects)]
         item = {
             "id": unit,
@@ -144,9 +161,13 @@ class Davis2017:
         }
         means = dict(zip(STATISTICS, np.mean(rows, axis=0).tolist(), strict=True))
         values = {"jf_mean": (means["j_mean"] + means["f_mean"]) / 2, **means, "objects": rows}
+        if isinstance(recipe, MaskPropagation):
+            values |= {"notes": recipe.notes(role.moved_by), "adapters": list(role.moved_by.adapters)}
+        if kept:
+            item["masks"] = [encoded(index) for index in kept]
         return Outcome(objects, values, (item,))
 
-    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: GivenMasks) -> Scores:
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: Recipe) -> Scores:
         """Means over all objects; intervals from bootstraps over whole sequences."""
         rows = {unit: np.array(outcome.values["objects"]) for unit, outcome in outcomes.items()}
         objects = np.concatenate(list(rows.values()))
@@ -163,16 +184,44 @@ class Davis2017:
             "objects": {f"{unit}_{k + 1}": row.tolist() for unit, part in rows.items() for k, row in enumerate(part)},
             "attributes": _by_attribute(_sequences(data, recipe), jf, rows),
         }
-        return Scores(
-            metrics, breakdown, _notes([item for item in _sequences(data, recipe) if item.id in rows], recipe)
-        )
+        told: dict[str, list[str]] = {
+            name: list(dict.fromkeys(text for outcome in outcomes.values() for text in outcome.values.get(name, ())))
+            for name in ("notes", "adapters")
+        }
+        if isinstance(recipe, MaskPropagation):
+            breakdown["adapters"] = told["adapters"]
+        sequences = [item for item in _sequences(data, recipe) if item.id in rows]
+        return Scores(metrics, breakdown, (*_notes(sequences, recipe), *told["notes"]))
 
 
-def _sequences(data: Survey, recipe: GivenMasks) -> list[MaskSequence]:
+def _sequences(data: Survey, recipe: Recipe) -> list[MaskSequence]:
     return [sequence for sequence in data.items if recipe.part in sequence.lists]
 
 
-def _refuse_unusable(sequence: MaskSequence, recipe: GivenMasks) -> None:
+def _given_scores(
+    sequence: MaskSequence, folder: Path, recipe: GivenMasks, scored: slice, objects: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """J and F `(objects, frames)` of files.
+
+    Raises
+    ------
+    BadData : all that is wrong with the files of the sequence.
+    """
+    files = recipe.masks(folder, sequence)[scored]
+    faults = Faults(folder)
+    ours, true = tee(_pairs(sequence, files, sequence.masks[scored], recipe, faults))
+    score = davis.unsupervised_scores if recipe.task == "unsupervised" else davis.sequence_scores
+    try:
+        j, f = score((pair[0] for pair in ours), (pair[1] for pair in true), objects)
+    except ValueError as fault:
+        # Where every frame has a fault of its own, that no frame is left is no news.
+        if not faults:
+            faults.add(folder / sequence.id, str(fault))
+    faults.refuse("give a mask of the truth's size and indices for every scored frame")
+    return j, f
+
+
+def _refuse_unusable(sequence: MaskSequence, recipe: Recipe) -> None:
     if sequence.merged and not recipe.merged:
         raise BadData("its masks are of the 2016 form (255 on 0, objects merged)", "score it with --recipe davis2016")
     if sequence.objects == 0:
@@ -209,7 +258,7 @@ def _pairs(
         yield index, truth
 
 
-def _notes(sequences: Sequence[MaskSequence], recipe: GivenMasks) -> tuple[str, ...]:
+def _notes(sequences: Sequence[MaskSequence], recipe: Recipe) -> tuple[str, ...]:
     """What the label of the data does not tell: it is of the lists and counts of one year."""
     later = [sequence.id for sequence in sequences if recipe.merged and not sequence.merged]
     if not later:

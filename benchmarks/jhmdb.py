@@ -6,13 +6,14 @@ of the test clips of split 1. Joints that a result does not have leave the count
 pairs and PCK with lost joints wrong stand beside. Sources: H. Jhuang et al., ICCV 2013; the released evaluation of
 videowalk (A. Jabri et al., 2020).
 
+Joints of the first frame are moved on by a method, or by its features and one of the recipes of `propagation.joints`.
 Results made elsewhere lie in `RESULTS/CLASS/CLIP.npy` or `RESULTS/CLIP.npy` (`.json`, `.mat`): (x, y), joint, frame
 in 0-based pixels, -1 where a joint is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from unlabeled.benchmarks._faults import Faults, inside
 from unlabeled.benchmarks._sums import interval
 from unlabeled.benchmarks.metrics import pck
+from unlabeled.benchmarks.propagation.joints import RECIPES, PosePropagation, PreparedJoints
 from unlabeled.contracts import GivenResults, Metric, Outcome, PoseClip, Score, Scores, Survey
 from unlabeled.datasets.decode import joints
 from unlabeled.errors import BadData, name_several
@@ -50,13 +52,18 @@ class GivenJoints:
     sets: Mapping[str, Any] = field(default_factory=dict)
     unverified: tuple[str, ...] = ()
 
-    def prepare(self, role: GivenResults, clips: Sequence[PoseClip]) -> Path:
+    def usable(self, clip: PoseClip) -> bool:
+        """Pictures are not looked at."""
+        return True
+
+    def prepare(self, role: GivenResults, data: Survey) -> Path:
         """The folder, if it holds a file of any of the clips.
 
         Raises
         ------
         BadData : it holds none.
         """
+        clips = _tested(data, self.splits)
 
         def holds(folder: Path) -> bool:
             return any(_files(folder, clip) for clip in clips)
@@ -69,6 +76,32 @@ class GivenJoints:
                 f"{inside(role.folder, holds)}",
             )
         return role.folder
+
+    def positions(
+        self, role: Path, clips: Sequence[PoseClip], rng: Rng
+    ) -> Iterator[tuple[PoseClip, np.ndarray, np.ndarray]]:
+        """Clips with predicted and true joints `(2, 15, frames)`.
+
+        Raises
+        ------
+        BadData : at the end; names every result file that is missing or cannot be scored.
+        """
+        faults = Faults(role)
+        for clip in clips:
+            place = role / clip.action / clip.id
+            try:
+                place = self.joints(role, clip)
+                predicted = joints.read_predictions(place)
+            except BadData as fault:
+                faults.add(place, fault.what)
+                continue
+            truth = joints.read(clip.joints)
+            short = truth.shape[2] - predicted.shape[2]
+            if short > 0:
+                faults.add(place, f"has {short} frame{'s' if short > 1 else ''} fewer than are annotated")
+                continue
+            yield clip, predicted, truth
+        faults.refuse(f"give (2, {len(pck.JOINTS)}, frames) for every test clip, -1, -1 where a joint is lost")
 
     def joints(self, role: Path, clip: PoseClip) -> Path:
         """The file of a clip.
@@ -83,6 +116,9 @@ class GivenJoints:
             what = f"has several files ({several})" if files else f"has no file {', '.join(ENDINGS)}"
             raise BadData(f"{role / clip.action / clip.id} {what}", "give one file of joints for every clip")
         return files[0]
+
+
+Recipe = GivenJoints | PosePropagation
 
 
 class Jhmdb:
@@ -100,23 +136,24 @@ class Jhmdb:
         "splits123": GivenJoints(splits=ALL_SPLITS),
         "split1-strict": GivenJoints(lost="wrong"),
         "split1-longest-side": GivenJoints(normaliser="longest side"),
+        **RECIPES,
     }
     chance = None
 
-    def units(self, data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
-        """The actions that have test clips."""
+    def units(self, data: Survey, recipe: Recipe) -> tuple[str, ...]:
+        """The actions that have test clips, with pictures where these are looked at."""
+        return tuple(sorted({clip.action for clip in _tested(data, recipe.splits) if recipe.usable(clip)}))
+
+    def all_units(self, data: Survey, recipe: Recipe) -> tuple[str, ...]:
+        """The actions that have test clips: clips that are not there are the label's matter."""
         return tuple(sorted({clip.action for clip in _tested(data, recipe.splits)}))
 
-    def all_units(self, data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
-        """The same: clips that are not there are the label's matter."""
-        return self.units(data, recipe)
-
-    def prepare(self, role: GivenResults, data: Survey, recipe: GivenJoints) -> Path:
-        """Where the joints of this run are.
+    def prepare(self, role: Any, data: Survey, recipe: Recipe) -> Path | PreparedJoints:
+        """Where the joints of this run are, or what moves them.
 
         Raises
         ------
-        BadData : a split of the recipe has no test clip, or the folder has no file of one.
+        BadData : a split of the recipe has no test clip, no such clip has pictures, or the folder has no file of one.
         """
         there = {split: len(_tested(data, (split,))) for split in ALL_SPLITS}
         lacking = [str(split) for split in recipe.splits if not there[split]]
@@ -127,37 +164,37 @@ class Jhmdb:
                 f"test clips at hand: {', '.join(others) or 'none'}",
                 "name another split (--recipe split3), or get the clips (`unlabeled datasets where jhmdb`)",
             )
-        return recipe.prepare(role, _tested(data, recipe.splits))
+        if not self.units(data, recipe):
+            raise BadData(
+                f"{data.folder} has the pictures of no test clip, only joints",
+                "get Rename_Images too (`unlabeled datasets where jhmdb`)",
+            )
+        return recipe.prepare(role, data)
 
-    def run_unit(self, unit: str, data: Survey, role: Path, recipe: GivenJoints, rng: Rng, keep: str) -> Outcome:
+    def memory(self, role: Any, data: Survey, recipe: PosePropagation) -> tuple[int, str]:
+        """Bytes that the most demanding clip needs beside the method's network, and what they are for."""
+        clips = [clip for clip in _tested(data, recipe.splits) if recipe.usable(clip)]
+        return recipe.memory(recipe.prepare(role, data), clips)
+
+    def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
         """Right and counted pairs of the test clips of one action.
 
         Raises
         ------
-        BadData : names every result file that is missing or cannot be scored.
+        BadData : names every result file that is missing or cannot be scored, or the clip whose frames cannot be used.
         """
-        faults = Faults(role)
+        clips = [clip for clip in _tested(data, recipe.splits) if clip.action == unit and recipe.usable(clip)]
         items = []
-        for clip in _tested(data, recipe.splits):
-            if clip.action != unit:
-                continue
-            place = role / clip.action / clip.id
-            try:
-                place = recipe.joints(role, clip)
-                predicted = joints.read_predictions(place)
-            except BadData as fault:
-                faults.add(place, fault.what)
-                continue
-            truth = joints.read(clip.joints)
-            short = truth.shape[2] - predicted.shape[2]
-            if short > 0:
-                faults.add(place, f"has {short} frame{'s' if short > 1 else ''} fewer than are annotated")
-                continue
+        for clip, predicted, truth in recipe.positions(role, clips, rng):
             items.append(_item(clip, predicted, truth, recipe))
-        faults.refuse(f"give (2, {len(pck.JOINTS)}, frames) for every test clip, -1, -1 where a joint is lost")
-        return Outcome(len(items), dict(zip(NAMES, _means(_by_split(items, recipe)), strict=True)), tuple(items))
+            if keep == "predictions" and isinstance(recipe, PosePropagation):
+                items[-1]["joints"] = predicted.tolist()
+        values: dict[str, Any] = dict(zip(NAMES, _means(_by_split(items, recipe)), strict=True))
+        if isinstance(recipe, PosePropagation):
+            values |= {"notes": recipe.notes(role.moved_by), "adapters": recipe.adapters(role)}
+        return Outcome(len(items), values, tuple(items))
 
-    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: GivenJoints) -> Scores:
+    def aggregate(self, outcomes: Mapping[str, Outcome], data: Survey, recipe: Recipe) -> Scores:
         """PCK over all clips; intervals from bootstraps over whole clips.
 
         Raises
@@ -183,10 +220,19 @@ class Jhmdb:
             "pck_strict": strict,
             "splits": {f"split {k}": dict(zip(NAMES, part.mean, strict=True)) for k, part in splits.items()},
             "joints": {joint: _of_joint(splits, j) for j, joint in enumerate(pck.JOINTS)},
-            "actions": {unit: {"clips": outcome.n, **outcome.values} for unit, outcome in outcomes.items()},
+            "actions": {
+                unit: {"clips": outcome.n, **{name: outcome.values[name] for name in NAMES}}
+                for unit, outcome in outcomes.items()
+            },
         }
-        partial = (*_short(data, recipe), *_without_value(splits))
-        return Scores(metrics, breakdown, _notes(items, lost, strict, recipe), partial)
+        told: dict[str, list[str]] = {
+            name: list(dict.fromkeys(text for outcome in outcomes.values() for text in outcome.values.get(name, ())))
+            for name in ("notes", "adapters")
+        }
+        if isinstance(recipe, PosePropagation):
+            breakdown["adapters"] = told["adapters"]
+        partial = (*_short(data, recipe), *_without_pictures(data, recipe), *_without_value(splits))
+        return Scores(metrics, breakdown, (*_notes(items, lost, strict, recipe), *told["notes"]), partial)
 
 
 # ---------------------------------------------------------------- clips
@@ -198,7 +244,7 @@ def _tested(data: Survey, splits: Iterable[int]) -> list[PoseClip]:
     return [clip for clip in data.items if any(clip.sides[split - 1] == "test" for split in wanted)]
 
 
-def _short(data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
+def _short(data: Survey, recipe: Recipe) -> tuple[str, ...]:
     """Splits that are not whole in official data: these are official by the test clips of split 1 alone."""
     if data.label.kinds != ("official",):
         return ()
@@ -210,13 +256,20 @@ def _short(data: Survey, recipe: GivenJoints) -> tuple[str, ...]:
     )
 
 
+def _without_pictures(data: Survey, recipe: Recipe) -> tuple[str, ...]:
+    clips = _tested(data, recipe.splits)
+    lacking = [clip.id for clip in clips if not recipe.usable(clip)]
+    told = f"{len(lacking)} of {len(clips)} test clips have no pictures: {name_several(lacking, 3)}"
+    return (told,) if lacking else ()
+
+
 def _files(folder: Path, clip: PoseClip) -> list[Path]:
     """Files of a clip, in the folder of its action or in none; its name may hold dots and brackets."""
     places = (folder / clip.action, folder)
     return [file for place in places for ending in ENDINGS if (file := place / f"{clip.id}{ending}").is_file()]
 
 
-def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: GivenJoints) -> dict[str, Any]:
+def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: Recipe) -> dict[str, Any]:
     """What a clip adds to the sums, as the record holds it.
 
     `hits` (thresholds x joints), `pairs` and `lost` (joints) as `pck.Counts`, `strict` the hits with lost joints wrong;
@@ -239,7 +292,7 @@ def _item(clip: PoseClip, predicted: np.ndarray, truth: np.ndarray, recipe: Give
     return {**item, **columns}
 
 
-def _columns(item: Mapping[str, Any], values: Sequence[int], recipe: GivenJoints) -> list[int]:
+def _columns(item: Mapping[str, Any], values: Sequence[int], recipe: Recipe) -> list[int]:
     """Values of the joints beside each other for each split of the recipe, 0 where the clip is not tested."""
     return [value if split in item["splits"] else 0 for split in recipe.splits for value in values]
 
@@ -247,7 +300,7 @@ def _columns(item: Mapping[str, Any], values: Sequence[int], recipe: GivenJoints
 # ---------------------------------------------------------------- sums
 
 
-def _by_split(items: Iterable[Mapping[str, Any]], recipe: GivenJoints, strict: bool = False) -> dict[int, pck.Pck]:
+def _by_split(items: Iterable[Mapping[str, Any]], recipe: Recipe, strict: bool = False) -> dict[int, pck.Pck]:
     """PCK over the items of each split that has any."""
     parts: dict[int, list[pck.Counts]] = {split: [] for split in recipe.splits}
     for item in items:
@@ -292,7 +345,10 @@ def _without_value(splits: Mapping[int, pck.Pck]) -> tuple[str, ...]:
 
 
 def _notes(
-    items: Iterable[Mapping[str, Any]], lost: float | None, strict: Mapping[str, float | None], recipe: GivenJoints
+    items: Iterable[Mapping[str, Any]],
+    lost: float | None,
+    strict: Mapping[str, float | None],
+    recipe: Recipe,
 ) -> tuple[str, ...]:
     """What a reader of the number must know besides."""
     notes = []

@@ -650,6 +650,9 @@ class Scores:
 class Recipe(Protocol):
     """A named variant of a protocol: a frozen dataclass with all its constants.
 
+    `adapts`, where it has that, names other roles that serve by an adapter, the first before the others; the `role` in
+    `sets` is then the one that serves.
+
     point      : where an encoder is read; another one (`--point`) is a deviation
     sets       : preset fields that the protocol itself asks for, set where the method has them
     unverified : constants nobody has checked in the paper: they count as deviations

@@ -130,7 +130,10 @@ def make(
         _refuse_changing(settings, point, seed)
     if limit is not None and limit < 1:
         raise WrongCall(f"--limit {limit} keeps nothing", "give 1 or more")
-    values, changed = _values(system, variant, preset, settings or {}, constants.sets)
+    sets = dict(constants.sets)
+    if "role" in sets:
+        sets["role"] = served(constants, roles(system, variant))
+    values, changed = _values(system, variant, preset, settings or {}, sets)
     if point:
         constants = dataclasses.replace(constants, point=point)
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
@@ -201,7 +204,12 @@ def _recipe(benchmark: Any, method: Any, name: str | None, variant: str) -> tupl
 def fits(method: Any, benchmark: Any, recipe: Any, variant: str = "") -> bool:
     """Whether a method gives what a recipe asks for; chance fits where a benchmark knows its exact value."""
     given = roles(method, variant)
-    return recipe.role in given or ("chance" in given and benchmark.chance is not None)
+    return bool(served(recipe, given)) or ("chance" in given and benchmark.chance is not None)
+
+
+def served(recipe: Any, given: frozenset[str]) -> str:
+    """The role of a method that a recipe uses: its own, or the first that serves by an adapter; empty where none."""
+    return next((role for role in (recipe.role, *getattr(recipe, "adapts", ())) if role in given), "")
 
 
 def roles(method: Any, variant: str) -> frozenset[str]:

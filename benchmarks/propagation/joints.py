@@ -31,6 +31,7 @@ from unlabeled.benchmarks.propagation.recipes import (
 )
 from unlabeled.contracts import PoseClip, Survey
 from unlabeled.datasets.decode import joints
+from unlabeled.errors import BadData
 from unlabeled.streams import Rng
 
 POSE_CELLS = 40
@@ -70,21 +71,30 @@ class PosePropagation(Propagation):
             [_clip(clip) for clip, tests in zip(there, tested, strict=True) if tests],
         )
 
-    def joints(self, role: PreparedJoints, clip: PoseClip, truth: np.ndarray, rng: Rng) -> np.ndarray:
-        """Joints of every frame `(2, 15, T)` in pixels from 0, from those of the first; x is -1 where one is lost.
+    def positions(
+        self, role: PreparedJoints, clips: Sequence[PoseClip], rng: Rng
+    ) -> Iterator[tuple[PoseClip, np.ndarray, np.ndarray]]:
+        """Clips with moved and true joints `(2, 15, frames)` in pixels from 0; moved x is negative where one is lost.
 
         Raises
         ------
-        BadData : frames of several sizes, features or places that are no numbers.
+        BadData : a clip with frames of several sizes, features or places that are no numbers.
         """
+        for clip in clips:
+            truth = joints.read(clip.joints)
+            try:
+                yield clip, self._moved(role, clip, truth, rng), truth
+            except BadData as fault:
+                raise BadData(f"{clip.id}: {fault.what}", fault.todo) from fault
+
+    def _moved(self, role: PreparedJoints, clip: PoseClip, truth: np.ndarray, rng: Rng) -> np.ndarray:
         role.moved_by.learn(role.train, role.scored, rng)
         first, images = truth[..., 0], clip.images[: truth.shape[2]]
         native = (clip.height, clip.width)
-        moved = (
-            self._by_itself(role.moved_by, images, native, first)
-            if isinstance(role.moved_by, Native)
-            else (self._by_maps(role.moved_by, images, native, first))
-        )
+        if isinstance(role.moved_by, Native):
+            moved = self._by_itself(role.moved_by, images, native, first)
+        else:
+            moved = self._by_maps(role.moved_by, images, native, first)
         return np.stack([first, *moved], axis=2)
 
     def _by_itself(
@@ -101,17 +111,12 @@ class PosePropagation(Propagation):
     def _by_maps(
         self, moved_by: Engine, images: Sequence[Any], native: tuple[int, int], first: np.ndarray
     ) -> Iterator[np.ndarray]:
-        grids: list[tuple[int, int]] = []
-
         def drawn(grid: tuple[int, int]) -> torch.Tensor:
-            grids.append(grid)
-            cells = first * _cells_a_pixel(grid, native)
-            return poses.with_background(poses.draw(cells, *grid, self.sigma))
+            return poses.with_background(poses.draw(first * _cells_a_pixel(grid, native), *grid, self.sigma))
 
         for soft in moved_by.soft(images, native, drawn):
-            cells = poses.read(soft[1:], self.readout)
             # A joint that is lost stays at a negative place.
-            yield cells / _cells_a_pixel(grids[0], native)
+            yield poses.read(soft[1:], self.readout) / _cells_a_pixel(soft.shape[1:], native)
 
     def memory(self, role: PreparedJoints, clips: Sequence[PoseClip]) -> tuple[int, str]:
         """Bytes that the most demanding clip needs beside the method's network, and what for."""
@@ -135,7 +140,7 @@ class PreparedJoints:
     scored: Sequence[TrainClip]
 
 
-def _cells_a_pixel(grid: tuple[int, int], native: tuple[int, int]) -> np.ndarray:
+def _cells_a_pixel(grid: Sequence[int], native: tuple[int, int]) -> np.ndarray:
     """`(2, 1)`, x before y; no half-cell shift."""
     return np.array([[grid[1] / native[1]], [grid[0] / native[0]]])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from unlabeled.benchmarks.metrics.davis import VOID
 from unlabeled.benchmarks.propagation.encoders import TrainClip
@@ -97,6 +100,13 @@ def _size(sequence: MaskSequence) -> tuple[int, int]:
 
 def _clip(sequence: MaskSequence) -> TrainClip:
     return TrainClip(sequence.id, sequence.images, _size(sequence), partial(_indices, sequence))
+
+
+def encoded(index: np.ndarray) -> str:
+    """An index map as grey PNG in base64, as kept predictions hold it."""
+    buffer = io.BytesIO()
+    Image.fromarray(index).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _indices(sequence: MaskSequence) -> np.ndarray:

@@ -360,7 +360,7 @@ def test_what_the_plug_in_says_of_itself():
     assert [metric.name for metric in benchmark.metrics] == [f"pck@0.{k}" for k in range(1, 6)]
     assert benchmark.pictures == "joints" and benchmark.chance is None and benchmark.dataset == "jhmdb"
     assert next(iter(benchmark.recipes)) == "split1"
-    assert {recipe.role for recipe in benchmark.recipes.values()} == {"given"}
+    assert {recipe.role for recipe in benchmark.recipes.values()} == {"given", "propagator"}
 
 
 def test_the_recipe_finds_the_file_that_a_picture_needs(data, results):
