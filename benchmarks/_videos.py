@@ -1,4 +1,4 @@
-"""What protocols that classify labelled videos share: splits to outcomes, outcomes to accuracy.
+"""What protocols on labelled videos share: splits to outcomes, outcomes to accuracy.
 
 A probe turns the videos of both sides into class scores, one array for each way in which it reads them; the first is
 the number. Classes that differ in nothing but the direction of time are compared within their pair as well.
@@ -45,9 +45,43 @@ class Prepared:
     role: Any
     faults: Mapping[str, str]
 
+    def readable(self, unit: str, data: Survey) -> tuple[list[VideoItem], list[VideoItem]]:
+        """Training and test videos of a split that can be decoded."""
+        train, test = ([item for item in side if item.id not in self.faults] for side in sides_of(unit, data.items))
+        return train, test
 
-class VideoClassification:
-    """Splits that name the side of each video; one unit a split.
+    def unreadable(self, unit: str, data: Survey) -> dict[str, str]:
+        """What is wrong with the others."""
+        everyone = [item for side in sides_of(unit, data.items) for item in side]
+        return {item.id: self.faults[item.id] for item in everyone if item.id in self.faults}
+
+
+class VideoSplits:
+    """Splits that name the side of each video; one unit a split."""
+
+    pictures = ""
+
+    def __init__(self, id: str, title: str, dataset: str, recipes: Mapping[str, Any]) -> None:
+        self.id, self.title, self.dataset, self.recipes = id, title, dataset, recipes
+
+    def all_units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
+        """The splits that the recipe names."""
+        return tuple(f"split {split}" for split in recipe.splits)
+
+    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
+        """Those with videos on both sides; all of them where there are no files at all (chance)."""
+        every = self.all_units(data, recipe)
+        return tuple(unit for unit in every if all(sides_of(unit, data.items))) if data.items else every
+
+    def prepare(self, role: Any, data: Survey, recipe: Any) -> Prepared:
+        """The method as the probe reads it, after every video was decoded once."""
+        sides = {side for unit in self.units(data, recipe) for part in sides_of(unit, data.items) for side in part}
+        lengths, faults = _decoded(sorted(sides, key=lambda item: item.id))
+        return Prepared(recipe.prepare(role, lengths), faults)
+
+
+class VideoClassification(VideoSplits):
+    """A class for every video.
 
     A pair of `PAIRS` counts where the class list holds both, compared with each other alone: chance is one half.
     """
@@ -62,27 +96,11 @@ class VideoClassification:
     pictures = "confusion"
 
     def __init__(self, id: str, title: str, recipes: Mapping[str, Any]) -> None:
-        self.id, self.title, self.dataset, self.recipes = id, title, id, recipes
-
-    def all_units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
-        """The splits that the recipe names."""
-        return tuple(f"split {split}" for split in recipe.splits)
-
-    def units(self, data: Survey, recipe: Any) -> tuple[str, ...]:
-        """Those with videos on both sides; all of them where there are no files at all (chance)."""
-        every = self.all_units(data, recipe)
-        return tuple(unit for unit in every if all(_sides(unit, data.items))) if data.items else every
-
-    def prepare(self, role: Any, data: Survey, recipe: Any) -> Prepared:
-        """The method as the probe reads it, after every video was decoded once."""
-        sides = {side for unit in self.units(data, recipe) for part in _sides(unit, data.items) for side in part}
-        lengths, faults = _decoded(sorted(sides, key=lambda item: item.id))
-        return Prepared(recipe.prepare(role, lengths), faults)
+        super().__init__(id, title, id, recipes)
 
     def run_unit(self, unit: str, data: Survey, role: Prepared, recipe: Any, rng: Rng, keep: str) -> Outcome:
         """Train on one side of a split, score the other; videos that cannot be decoded are left out and told."""
-        everyone = [item for side in _sides(unit, data.items) for item in side]
-        train, test = ([item for item in side if item.id not in role.faults] for side in _sides(unit, data.items))
+        train, test = role.readable(unit, data)
         if len({item.target for item in train}) < 2:
             raise BadData(f"{data.folder}: {unit} leaves fewer than two classes to train on")
         if not test:
@@ -95,14 +113,14 @@ class VideoClassification:
             "accuracy": accuracy.accuracy(truth, scores.argmax(axis=1)),
             "confusion": accuracy.confusion(truth, scores.argmax(axis=1), len(data.classes)).tolist(),
             "probes": {name: _tally(answer, truth, pairs) for name, answer in answers.items()},
-            "unreadable": {item.id: role.faults[item.id] for item in everyone if item.id in role.faults},
+            "unreadable": role.unreadable(unit, data),
             "notes": [note for answer in answers.values() for note in answer.notes],
         }
         return Outcome(len(test), values, tuple(_items(test, scores, keep)))
 
     def chance(self, unit: str, data: Survey, recipe: Any) -> Outcome:
         """One in as many as there are classes, one in two within a pair."""
-        n = len(_sides(unit, data.items)[1]) if data.items else data.found[f"{unit} test"]
+        n = len(sides_of(unit, data.items)[1]) if data.items else data.found[f"{unit} test"]
         values = {"accuracy": 1 / len(data.classes)}
         return Outcome(n, values | {"within_pair": 0.5} if _pairs(data) else values)
 
@@ -122,8 +140,8 @@ class VideoClassification:
             if len(pairs) == len(tallies):
                 metrics[f"within_pair{ending}"] = _score(pairs)
         shown = {metric.name: metrics[metric.name] for metric in self.metrics if metric.name in metrics}
-        notes = (INTERVALS, *_without_training(outcomes, data), *_remarks(outcomes))
-        return Scores(shown, _breakdown(outcomes, data), notes, _partial(outcomes, data))
+        notes = (INTERVALS, *without_training(outcomes, data), *remarks(outcomes))
+        return Scores(shown, _breakdown(outcomes, data), notes, partial_videos(outcomes, data))
 
 
 # ---------------------------------------------------------------- pairs
@@ -139,7 +157,7 @@ def _pairs(data: Survey, trained: set[int] | None = None) -> dict[str, tuple[int
 # ---------------------------------------------------------------- a unit
 
 
-def _sides(unit: str, items: Iterable[VideoItem]) -> tuple[list[VideoItem], list[VideoItem]]:
+def sides_of(unit: str, items: Iterable[VideoItem]) -> tuple[list[VideoItem], list[VideoItem]]:
     """Training and test videos of a split."""
     place = int(unit.removeprefix("split ")) - 1
     known = [item for item in items if len(item.sides) > place]
@@ -228,10 +246,10 @@ def _breakdown(outcomes: Mapping[str, Outcome], data: Survey) -> dict[str, Any]:
 def _kept(unit: str, outcomes: Mapping[str, Outcome], data: Survey) -> list[list[VideoItem]]:
     """Both sides of a split without the videos that could not be decoded."""
     broken = outcomes[unit].values["unreadable"]
-    return [[item for item in side if item.id not in broken] for side in _sides(unit, data.items)]
+    return [[item for item in side if item.id not in broken] for side in sides_of(unit, data.items)]
 
 
-def _without_training(outcomes: Mapping[str, Outcome], data: Survey) -> Iterable[str]:
+def without_training(outcomes: Mapping[str, Outcome], data: Survey) -> Iterable[str]:
     for unit in outcomes:
         train, test = _kept(unit, outcomes, data)
         seen = {item.target for item in train}
@@ -242,12 +260,12 @@ def _without_training(outcomes: Mapping[str, Outcome], data: Survey) -> Iterable
             yield f"{unit}: {count} count as wrong: no training clip is of their class ({names})"
 
 
-def _remarks(outcomes: Mapping[str, Outcome]) -> Iterable[str]:
+def remarks(outcomes: Mapping[str, Outcome]) -> Iterable[str]:
     """What the probes said, each text once."""
     return dict.fromkeys(note for outcome in outcomes.values() for note in outcome.values["notes"])
 
 
-def _partial(outcomes: Mapping[str, Outcome], data: Survey) -> tuple[str, ...]:
+def partial_videos(outcomes: Mapping[str, Outcome], data: Survey) -> tuple[str, ...]:
     """Videos that the number lacks: those that the reader could not open, and those that broke later."""
     broken = {item: what for outcome in outcomes.values() for item, what in outcome.values["unreadable"].items()}
     unopened = [problem.where for problem in data.problems if problem.kind == "unreadable video"]

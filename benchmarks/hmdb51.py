@@ -9,6 +9,8 @@ Recognition, ICCV 2011.
 from __future__ import annotations
 
 from unlabeled.benchmarks._videos import VideoClassification
+from unlabeled.benchmarks.probes import clips_finetune
+from unlabeled.benchmarks.probes.clips_linear import ClipLinear
 from unlabeled.benchmarks.probes.finetune import FineTuning
 from unlabeled.benchmarks.probes.frozen import FrozenProbe
 from unlabeled.benchmarks.probes.ordered import OrderedProbe
@@ -16,5 +18,15 @@ from unlabeled.benchmarks.probes.ordered import OrderedProbe
 BENCHMARK = VideoClassification(
     "hmdb51",
     "HMDB-51",
-    {"ordered-probe": OrderedProbe(), "frozen": FrozenProbe(), "shuffle-learn": FineTuning()},
+    {
+        "ordered-probe": OrderedProbe(),
+        "frozen": FrozenProbe(),
+        "shuffle-learn": FineTuning(),
+        "linear": ClipLinear(),
+        "odd-one-out": clips_finetune.ODD_ONE_OUT,
+        "vcop": clips_finetune.VCOP_HMDB,
+        "avid-8": clips_finetune.AVID_8_HMDB,
+        "avid-32": clips_finetune.AVID_32_HMDB,
+        "xdc": clips_finetune.XDC_HMDB,
+    },
 )

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -43,6 +43,8 @@ CLASSES = (
 """For the official check and the blank survey; all else takes them from the names of the lists."""
 
 PER_CLASS = {"train": 70, "test": 30}
+WHOLE = 100
+"""A list of so many clips is that of a whole class: there the codes must leave clips to train on and to test."""
 OFFICIAL = {
     "clips": 6766,
     "classes": len(CLASSES),
@@ -129,7 +131,7 @@ def _read_lists(folder: Path) -> Lists:
         problems.append(Problem("no lists", folder.name, text + _folders.to_unpack(*packed)))
     entries, contradictions = _videos.entries(splits, _group)
     leaks = _leaks(entries)
-    problems += [*(contradictions if listing else []), *leaks]
+    problems += [*(contradictions if listing else []), *_mixed_up(splits), *leaks]
     classes = tuple(sorted({action for action, _, _ in listing}))
     altered = _altered(classes, splits)
     if leaks:
@@ -165,18 +167,50 @@ def _leaks(entries: Mapping[Key, Entry]) -> list[Problem]:
     return problems
 
 
+def _mixed_up(splits: Mapping[int, Sequence[Line]]) -> list[Problem]:
+    """Lists whose codes cannot mean what they should: one side is empty, or 70 and 30 clips stand under other codes."""
+    cells = _cells(splits)
+    wrong: Counter[tuple[int, ...]] = Counter()
+    for codes in cells.values():
+        counts = tuple(codes[side] for side in CODES.values())
+        train, test = counts[1:]
+        usual = (*PER_CLASS.values(),)
+        elsewhere = (train, test) != usual and {*usual} <= {*counts}
+        if sum(counts) >= WHOLE and (elsewhere or not train or not test):
+            wrong[counts] += 1
+    problems = [
+        Problem(
+            "codes mixed up",
+            LISTS,
+            f"{n} lists have {counts[0]} clips of code 0, {counts[1]} of 1 and {counts[2]} of 2: 1 is training "
+            f"({PER_CLASS['train']} clips of a class), 2 test ({PER_CLASS['test']}), 0 neither. Unpack the lists again",
+        )
+        for counts, n in wrong.most_common(3)
+    ]
+    for split, lines in splits.items():
+        lacking = [side for side in PER_CLASS if not any(line.side == side for line in lines)]
+        if lines and lacking and not wrong:
+            sides = " or ".join(lacking)
+            text = f"of {len(lines)} clips none has a code for {sides} (1 is training, 2 test, 0 neither)"
+            problems.append(Problem("codes mixed up", f"split {split}", text))
+    return problems
+
+
+def _cells(splits: Mapping[int, Sequence[Line]]) -> dict[tuple[str, int], Counter[str]]:
+    """Clips on each side of each list, which is that of a class and split."""
+    cells: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    for split, lines in splits.items():
+        for line in lines:
+            cells[line.action, split][line.side] += 1
+    return cells
+
+
 def _altered(classes: Sequence[str], splits: Mapping[int, Sequence[Line]]) -> list[str]:
-    """Lists of other classes, or with other numbers of clips than 70 and 30 a class, as mixed up codes make them."""
+    """Lists of other classes, or with other numbers of clips than 70 and 30 a class."""
     altered = ["other classes"] if set(classes) - set(CLASSES) else []
-    cells = Counter((line.action, split, line.side) for split, lines in splits.items() for line in lines)
-    odd = Counter(
-        pair
-        for action, split in sorted({(action, split) for action, split, _ in cells})
-        if (pair := (cells[action, split, "train"], cells[action, split, "test"])) != (*PER_CLASS.values(),)
-    )
-    for (train, test), n in odd.most_common(3):
-        mixed = " (are the codes mixed up? 1 is training, 2 test)" if train < test else ""
-        altered.append(f"{n} lists with {train} training and {test} test clips, not 70 and 30{mixed}")
+    found = Counter((codes["train"], codes["test"]) for codes in _cells(splits).values())
+    odd = {pair: n for pair, n in found.most_common() if pair != (*PER_CLASS.values(),)}
+    altered += [f"{n} lists with {a} training and {b} test clips, not 70 and 30" for (a, b), n in [*odd.items()][:3]]
     return altered
 
 

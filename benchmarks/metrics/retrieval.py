@@ -1,8 +1,8 @@
 """Retrieval by nearest neighbours: is something of the query's class among the nearest things of a gallery?
 
 Pure functions on arrays. Similarity is the cosine, 0 where a vector is 0; of equals the lower gallery index is nearer.
-Source: U. Büchler, B. Brattoli, B. Ommer, ECCV 2018, as D. Xu et al., CVPR 2019, and T. Han et al., CoCLR, NeurIPS 2020,
-compute it in their released code.
+Source: D. Xu et al., Video Clip Order Prediction, CVPR 2019, and T. Han et al., CoCLR, NeurIPS 2020, as their released
+code computes it.
 """
 
 from __future__ import annotations

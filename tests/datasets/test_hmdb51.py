@@ -125,10 +125,50 @@ def test_counts_make_it_official(tmp_path):
     )
 
 
-def test_mixed_up_codes_are_altered(tmp_path):
-    label = survey(write_release(tmp_path, train="2", test="1"), memo=released).label
-    assert "altered" in label.kinds
-    assert "153 lists with 30 training and 70 test clips, not 70 and 30 (are the codes mixed up?" in label.text
+def test_other_numbers_of_clips_are_altered(tmp_path):
+    root = write_release(tmp_path)
+    codes = {
+        ("wave", f"film{n}_wave_f_cm_np1_fr_med_0"): ("1" if n < 60 else "2" if n < 100 else "0") * 3
+        for n in range(132)
+    }
+    write_lists(root / "testTrainMulti_7030_splits", codes)
+    found = survey(root, memo=released)
+    assert not problems(found) and found.label.kinds == ("altered", "subset")
+    assert "3 lists with 60 training and 40 test clips, not 70 and 30" in found.label.text
+
+
+def test_mixed_up_codes_are_refused(tmp_path):
+    found = survey(write_release(tmp_path, train="2", test="1"), memo=released)
+    assert found.label.kinds == ("broken",) and set(problems(found)) == {"codes mixed up"}
+    assert problems(found)["codes mixed up"] == (
+        "102 lists have 33 clips of code 0, 30 of 1 and 70 of 2: "
+        "1 is training (70 clips of a class), 2 test (30), 0 neither. Unpack the lists again"
+    )
+
+
+@pytest.mark.parametrize("codes", ["201", "120", "021", "210", "102", "000", "011", "022", "002", "010"])
+def test_one_list_with_other_codes_is_seen(tmp_path, codes):
+    """Codes 0, 1 and 2 of one list written as these."""
+    numbers = [f"{name}_f_cm_np1_fr_med_0" for name in map("film{}".format, range(133))]
+    written = {(action, f"{n}_{action}"): ("1" if k < 70 else "2" if k < 100 else "0") * 3
+               for action in ("wave", "run") for k, n in enumerate(numbers)}  # fmt: skip
+    write_lists(tmp_path / hmdb51.LISTS, written)
+    assert not hmdb51._read_lists(tmp_path).problems
+    file = tmp_path / hmdb51.LISTS / "wave_test_split2.txt"
+    file.write_text(re.sub(r" ([012]) ", lambda found: f" {codes[int(found[1])]} ", file.read_text()))
+    (problem,) = hmdb51._read_lists(tmp_path).problems
+    assert problem.fatal and problem.kind == "codes mixed up" and problem.what.startswith("1 lists have ")
+
+
+@pytest.mark.parametrize("code", "012")
+def test_lists_of_one_code_are_refused(small, code):
+    lists = small / "testTrainMulti_7030_splits"
+    for file in lists.glob("*_test_split2.txt"):
+        file.write_text(re.sub(r" [012] ", f" {code} ", file.read_text()))
+    found = survey(small)
+    assert [problem.where for problem in found.problems if problem.kind == "codes mixed up"] == ["split 2"]
+    lacking = {"0": "train or test", "1": "test", "2": "train"}[code]
+    assert f"of 6 clips none has a code for {lacking} (1 is training" in problems(found)["codes mixed up"]
 
 
 # ---------------------------------------------------------------- folders that lie

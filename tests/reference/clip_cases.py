@@ -48,9 +48,7 @@ def retrieved(given: dict) -> dict:
         for k, name in enumerate(("train", "test"))
     )
     plain = retrieval.first_hits(test, train, classes["test"], classes["train"])
-    centred = retrieval.first_hits(
-        retrieval.centred(test), retrieval.centred(train), classes["test"], classes["train"]
-    )
+    centred = retrieval.first_hits(retrieval.centred(test), retrieval.centred(train), classes["test"], classes["train"])
     ks = (1, 5, 10, 20)
     return {
         "ks": list(ks),

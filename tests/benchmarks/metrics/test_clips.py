@@ -36,6 +36,25 @@ def test_windows_with_a_stride_and_short_videos():
     assert clips.strided_windows(4, 4, 3, np.array([0])).tolist() == [[0, 3, 2, 1]], "it starts again"
 
 
+def test_short_videos_hold_their_last_frame_where_asked():
+    assert clips.strided_windows(3, 5, 1, np.array([0]), "hold").tolist() == [[0, 1, 2, 2, 2]]
+    assert clips.strided_windows(6, 3, 2, np.array([1]), "hold").tolist() == [[1, 3, 5]]
+
+
+def test_windows_one_after_the_other_leave_the_rest_out():
+    assert clips.consecutive_starts(10, 3).tolist() == [0, 3, 6]
+    assert clips.consecutive_starts(9, 3).tolist() == [0, 3, 6]
+    assert clips.consecutive_starts(2, 3).tolist() == [0]
+
+
+def test_a_video_at_another_rate():
+    assert clips.thinned(8, 25, 16).tolist() == [0, 1, 3, 4, 6], "frame k is the one shown at k/16 s"
+    assert clips.thinned(4, 8, 16).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert clips.thinned(1, 30, 16).tolist() == [0], "something is always seen"
+    for fps, wanted in ((0, 16), (25, 0), (16, 16)):
+        assert clips.thinned(5, fps, wanted).tolist() == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("logits", [np.zeros((0, 3)), np.zeros((2, 0)), np.array([[np.nan, 0]]), np.zeros(3)])
 def test_what_is_no_view_is_refused(logits):
     with pytest.raises(ValueError, match="logits"):
@@ -43,6 +62,12 @@ def test_what_is_no_view_is_refused(logits):
 
 
 def test_an_empty_video_is_refused():
-    for place in (clips.spaced_frames, clips.vcop_starts, clips.avid_starts):
+    for place in (
+        clips.spaced_frames,
+        clips.vcop_starts,
+        clips.avid_starts,
+        lambda n: clips.consecutive_starts(n, 3),
+        lambda n: clips.thinned(n, 25, 16),
+    ):
         with pytest.raises(ValueError, match="0 frames"):
             place(0)
