@@ -2,7 +2,8 @@
 
 Five frames a < b < c < d < e of a stretch with much motion. (b, c, d) is in order; (b, a, d) and (b, e, d) are not. The
 ends are the same, so only the frame in the middle tells, and to place it between them a network must see what moves:
-where limbs are, not what the scene looks like.
+where limbs are, not what the scene looks like. A cue is left: with the same ends three frames out of order span more
+time, whatever their order. The presets below `paper` exchange neighbours of (b, c, d) in place of it.
 
 Cite: misra2016shuffle (I. Misra, C. L. Zitnick, M. Hebert, Shuffle and Learn: Unsupervised Learning using Temporal
 Order Verification, ECCV 2016; code imisra/shuffle-tuple).
@@ -11,6 +12,7 @@ Order Verification, ECCV 2016; code imisra/shuffle-tuple).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from unlabeled.errors import BadData
 from unlabeled.streams import Rng
 from unlabeled.training.nets import caffenet, frame_trunk, trunks
 from unlabeled.training.nets.encoders import Trunk, TrunkEncoder, seeded
+from unlabeled.training.schedules import FINETUNE
 from unlabeled.training.sizes import Size
 
 # ---------------------------------------------------------------- constants
@@ -41,8 +44,10 @@ class Preset:
     ends                 : fewest and most frames from b to d
     apart                : fewest frames between neighbours of the five
     wrong                : share of tuples that are out of order
+    wrong_from           : five: such a tuple is (b, a, d) or (b, e, d); three: (c, b, d) or (b, d, c)
     backwards            : tuples turn round half of the time; either direction is an order
     pretrain             : the data set whose training clips are learned from, without their labels
+    finetune             : the schedule of a benchmark that trains the trunk on; None: the protocol's own
     """
 
     train: Train
@@ -54,9 +59,11 @@ class Preset:
     ends: tuple[int, int] = (15, 60)
     apart: int = 5
     wrong: float = 0.75
+    wrong_from: Literal["five", "three"] = "five"
     backwards: bool = True
     augment: tuple[str, ...] = ("crop", "flip")
     pretrain: str = "ucf101"
+    finetune: Train | None = None
 
 
 PAPER = Preset(
@@ -76,11 +83,13 @@ SMALL = replace(
     network="resnet18",
     point="pool",
     size=112,
+    finetune=FINETUNE["small"],
     hidden=128,
     window=40,
     ends=(6, 20),
     apart=3,
     wrong=0.5,
+    wrong_from="three",
 )
 MINI = Preset(
     Train(steps=1600, batch=48, lr=1.5e-3, opt="adam", schedule="linear"),
@@ -92,12 +101,19 @@ MINI = Preset(
     ends=(4, 8),
     apart=2,
     wrong=0.5,
+    wrong_from="three",
     backwards=False,
     augment=("shift", "flip", "gain"),
+    finetune=FINETUNE["mini"],
 )
 """Films of the generated world are cyclic: no frame alone says when it was, and a linear head only adds up what frames
 say alone, hence `hidden`. Short distances keep most tuples within one rise of the cycle. The loss stands still for the
-first thousand steps or so."""
+first thousand steps or so.
+
+`wrong_from` is not the paper's: with its tuples the span of the three frames alone gives the answer in 80 % of cases,
+and trained on them the control `any order` came to 53.0, 53.7 and 55.4 % on seeds 1 to 3 (4032 questions, standard
+error 0.8). Right and wrong tuples of the same three frames have nothing but order between them: 49.9, 50.3 and 50.4 %.
+The price: the ends of a wrong tuple are nearer to each other."""
 
 # ---------------------------------------------------------------- tuples
 
@@ -112,6 +128,7 @@ class TupleRule:
     ends: tuple[int, int]
     apart: int
     wrong: float
+    wrong_from: Literal["five", "three"]
     backwards: bool
 
     def __call__(self, info: Info, rng: Rng) -> Pick:
@@ -124,7 +141,8 @@ class TupleRule:
         draw = rng.numpy("tuple")
         a, b, c, d, e = self.five(info, draw)
         in_order = bool(draw.random() >= self.wrong)
-        shown = (b, c, d) if in_order else (b, (a, e)[int(draw.integers(2))], d)
+        wrong = {"five": ((b, a, d), (b, e, d)), "three": ((c, b, d), (b, d, c))}[self.wrong_from]
+        shown = (b, c, d) if in_order else wrong[int(draw.integers(2))]
         if self.backwards and draw.random() < 0.5:
             shown = shown[::-1]
         return Pick(frames=(shown,), target=IN_ORDER if in_order else OUT_OF_ORDER)
@@ -235,7 +253,7 @@ class ShuffleAndLearn(Method):
         "paper": PAPER,
         "small": SMALL,
         "mini": MINI,
-        "nano": replace(MINI, train=replace(MINI.train, steps=60)),
+        "nano": replace(MINI, train=replace(MINI.train, steps=60), finetune=FINETUNE["nano"]),
     }
     devices = ("cpu", "cuda")
 
@@ -245,13 +263,13 @@ class ShuffleAndLearn(Method):
 
     def pretext(self, preset: Preset) -> Pretext:
         """Order verification on unlabelled clips."""
-        rule = TupleRule(preset.window, preset.ends, preset.apart, preset.wrong, preset.backwards)
+        rule = TupleRule(preset.window, preset.ends, preset.apart, preset.wrong, preset.wrong_from, preset.backwards)
         data = Request("frames", preset.size, rule, augment=preset.augment, wants=frozenset({"motion"}))
         return Pretext(data, preset.train, SANITY, loss)
 
     def adapt(self, net: TupleNet, preset: Preset) -> TrunkEncoder:
         """The trunk alone: features of single frames."""
-        return TrunkEncoder(net.trunk)
+        return TrunkEncoder(net.trunk, preset.finetune)
 
 
 METHOD = ShuffleAndLearn()

@@ -39,3 +39,10 @@ def test_pictures_have_the_trunk_of_the_preset(name, point, dim):
 def test_the_network_can_be_named():
     assert image("mini", network="resnet18", size=32).points["pool"].dim == 512
     assert METHOD.presets["paper"].network == "caffenet"
+
+
+def test_small_presets_bring_a_schedule_for_fine_tuning():
+    clips = METHOD.variants["stack-of-differences"]["mini"]
+    encoders = (image("mini"), METHOD.adapt(METHOD.build(clips, Rng(0)), clips))
+    assert all(encoder.finetune == METHOD.presets["mini"].finetune is not None for encoder in encoders)
+    assert METHOD.presets["paper"].finetune is None

@@ -49,18 +49,51 @@ def test_a_wrong_tuple_has_its_middle_outside_of_its_ends_and_a_right_one_inside
     pick = rule(info, Rng(seed))
     ((first, middle, last),) = pick.frames
     assert (min(first, last) < middle < max(first, last)) == (pick.target == shuffle_and_learn.IN_ORDER)
-    assert min(abs(first - middle), abs(last - middle)) >= rule.apart
-    assert rule.ends[0] <= abs(last - first) <= rule.ends[1], "the ends are those of a right tuple"
+    assert min(np.diff(sorted(pick.frames[0]))) >= rule.apart
+    if rule.wrong_from == "five" or pick.target == shuffle_and_learn.IN_ORDER:
+        assert rule.ends[0] <= abs(last - first) <= rule.ends[1], "the ends are those of a right tuple"
     assert rule.backwards or first < last
     again = rule(info, Rng(seed))
     assert (again.frames, again.target) == (pick.frames, pick.target)
 
 
-def test_the_ends_are_the_same_in_order_and_out_of_order():
-    info = moving(60)
-    for seed in range(50):
-        right, wrong = (TupleRule(20, (6, 12), 3, share, False)(info, Rng(seed)).frames[0] for share in (0.0, 1.0))
-        assert (right[0], right[2]) == (wrong[0], wrong[2]) and right[1] != wrong[1]
+def right_and_wrong(rule, info, seed):
+    """What is shown of the same clip by the same draws, but for the answer."""
+    return (replace(rule, wrong=share)(info, Rng(seed)).frames[0] for share in (0.0, 1.0))
+
+
+@given(frames=st.integers(26, 400), seed=st.integers(0, 2**32))
+def test_the_ends_of_the_paper_are_the_same_in_order_and_out_of_order(frames, seed):
+    right, wrong = right_and_wrong(RULES["paper"], moving(frames, seed), seed)
+    assert {right[0], right[2]} == {wrong[0], wrong[2]} and right[1] != wrong[1]
+
+
+@pytest.mark.parametrize("name", ["small", "mini"])
+@given(frames=st.integers(26, 400), seed=st.integers(0, 2**32))
+def test_below_the_paper_the_three_frames_are_the_same_in_order_and_out_of_order(name, frames, seed):
+    """So every unordered set is as likely with one answer as with the other."""
+    right, wrong = right_and_wrong(RULES[name], moving(frames, seed), seed)
+    assert sorted(right) == sorted(wrong) and sorted((right[0], right[2])) != sorted((wrong[0], wrong[2]))
+
+
+@pytest.mark.parametrize("wrong_from, at_chance", [("three", True), ("five", False)])
+def test_who_looks_at_the_span_alone_is_found_out(wrong_from, at_chance):
+    """The control with the frames in any order: a network that asks how much time they span, and nothing else."""
+    rule = replace(RULES["mini"], wrong_from=wrong_from)
+    picks = [rule(moving(48, seed), Rng(seed)) for seed in range(600)]
+    times = torch.tensor([pick.frames[0] for pick in picks], dtype=torch.float32)
+    batch = Batch(
+        tuple(map(str, range(600))), times[:, :, None, None, None], target=torch.tensor([p.target for p in picks])
+    )
+
+    class Span(torch.nn.Module):
+        def forward(self, frames):
+            span = frames.flatten(1).amax(1) - frames.flatten(1).amin(1)
+            return torch.stack([span, torch.full_like(span, 6.5)], 1)
+
+    found = evaluate_sanity(Span(), shuffle_and_learn.SANITY, [batch], Rng(0))
+    verdict = judge(found, shuffle_and_learn.SANITY)
+    assert verdict.controls["any order"] is at_chance and verdict.learned is not at_chance, found
 
 
 def test_shares_of_the_paper():
@@ -74,7 +107,7 @@ def test_shares_of_the_paper():
 
 
 def test_the_shortest_clip_and_one_that_is_too_short():
-    rule = TupleRule(20, (6, 13), 3, 0.5, False)
+    rule = TupleRule(20, (6, 13), 3, 0.5, "five", False)
     a, b, _, d, e = rule.five(moving(13), Rng(0).numpy("x"))
     assert (a, b, d, e) == (0, 3, 9, 12), "nothing else fits"
     with pytest.raises(BadData, match=r"12 frames hold no five frames[\s\S]*13 are needed"):
@@ -194,6 +227,7 @@ def test_the_encoder_has_the_trunk_and_no_head():
     assert encoder.size == (32, 40) == METHOD.pretext(preset).data.size
     assert encoder.encode(torch.rand(2, 3, 32, 40), "fc").shape == (2, 128)
     assert "head" not in dict(encoder.trunk("fc").named_modules())
+    assert encoder.finetune == preset.finetune != METHOD.presets["nano"].finetune
 
 
 def test_presets_hold_the_published_constants():
@@ -203,6 +237,7 @@ def test_presets_hold_the_published_constants():
     )
     assert (paper.network, paper.point, paper.size, paper.hidden) == ("caffenet_bn", "fc7", 227, 0)
     assert (paper.wrong, paper.backwards, paper.ends) == (0.75, True, (15, 60))
+    assert (paper.wrong_from, paper.finetune) == ("five", None)
     assert METHOD.presets["mini"].wrong == 0.5 and not METHOD.presets["mini"].backwards
     assert {preset.pretrain for preset in METHOD.presets.values()} == {"ucf101"}
 

@@ -124,3 +124,5 @@ def test_presets():
     assert METHOD.roles == {"video_classifier", "image"} and METHOD.supervision == "labels"
     assert METHOD.presets["paper"].train.batch == 256 and METHOD.presets["paper"].network == "caffenet"
     assert METHOD.presets["mini"].size == (32, 40)
+    assert METHOD.presets["paper"].finetune is None
+    assert fitted(preset=replace(TOY, train=replace(TOY.train, steps=1))).finetune == METHOD.presets["mini"].finetune

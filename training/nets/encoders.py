@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from unlabeled.contracts import Point
+from unlabeled.contracts import Point, Train
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.streams import Rng
 from unlabeled.training.sizes import Size, height_width
@@ -99,12 +99,13 @@ class Trunk(nn.Module):
 
 
 class TrunkEncoder:
-    """Role image: every point of a trunk."""
+    """Role image: every point of a trunk. `finetune` is the schedule with which a small preset is fine-tuned."""
 
     space = None
 
-    def __init__(self, net: Trunk) -> None:
+    def __init__(self, net: Trunk, finetune: Train | None = None) -> None:
         self.net, self.points, self.size = net.eval(), net.points, net.size
+        self.finetune = finetune
 
     @torch.no_grad()
     def encode(self, images: Tensor, point: str) -> Tensor:
