@@ -35,6 +35,7 @@ PAIRS = (
     ("WidenSlow", "WidenFast"),
 )
 """Classes of the generated sets of which one is the other played backwards: only order tells them apart."""
+_KEYS = tuple((a.casefold(), b.casefold()) for a, b in PAIRS)
 INTERVALS = "clips of one group are cut from one recording; the interval takes all clips for independent"
 
 
@@ -148,10 +149,17 @@ class VideoClassification(VideoSplits):
 
 
 def _pairs(data: Survey, trained: set[int] | None = None) -> dict[str, tuple[int, int]]:
-    """Class numbers of the pairs that the class list holds; where trained classes are given, of those alone."""
-    number = {name: k for k, name in enumerate(data.classes)}
-    known = {f"{a}/{b}": (number[a], number[b]) for a, b in PAIRS if a in number and b in number}
-    return {name: pair for name, pair in known.items() if trained is None or trained.issuperset(pair)}
+    """Class numbers of the pairs that the class list holds; where trained classes are given, of those alone.
+
+    Sets spell the same class in their own ways: `GrowSlow`, `grow_slow`.
+    """
+    number = {name.replace("_", "").casefold(): k for k, name in enumerate(data.classes)}
+    known = [(number[a], number[b]) for a, b in _KEYS if a in number and b in number]
+    return {
+        f"{data.classes[a]}/{data.classes[b]}": (a, b)
+        for a, b in known
+        if trained is None or trained.issuperset((a, b))
+    }
 
 
 # ---------------------------------------------------------------- a unit
