@@ -2,7 +2,8 @@
 
 What the architecture alone gives. Its batch normalisation takes its statistics from the benchmark's unlabelled
 training data; otherwise the baseline would be broken, not fair. For sound it is SoundNet's trunk of eight layers, for
-pictures the trunk of the methods of the same preset, for clips that trunk on what odd_one_out shows of them.
+pictures the trunk of the methods of the same preset, for clips that trunk on what odd_one_out shows of them, for cells
+of frames the trunk of video_colorization.
 
 Cite: aytar2016soundnet (the network for sound). The floor that every pretext has to pass over the same seeds.
 """
@@ -14,10 +15,12 @@ from typing import Literal, get_args
 
 from unlabeled.contracts import Method, Train
 from unlabeled.streams import Rng
-from unlabeled.training.nets import caffenet, clip_trunks, encoders, frame_trunk, soundnet, trunks
+from unlabeled.training.nets import caffenet, clip_trunks, dense_trunks, encoders, frame_trunk, soundnet, trunks
 from unlabeled.training.nets.untrained import Untrained
 from unlabeled.training.schedules import FINETUNE
 from unlabeled.training.signals.soundnet import GAIN, RATE
+
+Trunk = soundnet.Trunk | encoders.Trunk | clip_trunks.ClipTrunk | dense_trunks.DenseTrunk
 
 # ---------------------------------------------------------------- constants
 
@@ -29,11 +32,12 @@ class Preset:
     audio : `rate` in Hz is what the network hears; the generated world is at 8 kHz, so the small presets are too
     image : `network` and the `size` of its pictures
     video : the same trunk on the `input` made of `frames` frames, `step` apart
+    dense : the trunk `cells`
 
     finetune is the schedule of a benchmark that trains the trunk on; None: the protocol's own.
     """
 
-    role: Literal["audio", "image", "video"] = "audio"
+    role: Literal["audio", "image", "video", "dense"] = "audio"
     rate: int = RATE
     gain: float = GAIN
     window_s: float = 10.0
@@ -42,10 +46,19 @@ class Preset:
     input: clip_trunks.Differences = "stack-of-differences"
     frames: int = 6
     step: int = 1
+    cells: dense_trunks.Network = "colour_resnet"
     finetune: Train | None = None
 
 
-WORLD = Preset(rate=8000, network="frame_trunk", size=frame_trunk.SIZE, frames=4, step=3, finetune=FINETUNE["mini"])
+WORLD = Preset(
+    rate=8000,
+    network="frame_trunk",
+    size=frame_trunk.SIZE,
+    frames=4,
+    step=3,
+    cells="mini_dense",
+    finetune=FINETUNE["mini"],
+)
 PRESETS = {
     "paper": Preset(),
     "small": Preset(network="resnet18", size=112, finetune=FINETUNE["small"]),
@@ -61,8 +74,8 @@ class Random(Method):
 
     id = "random"
     cite = "aytar2016soundnet"
-    roles = frozenset({"audio", "image", "video"})
-    home = ("esc50", "esc10", "dcase2013", "ucf101", "hmdb51")
+    roles = frozenset({"audio", "image", "video", "dense"})
+    home = ("esc50", "esc10", "dcase2013", "ucf101", "hmdb51", "davis2017", "jhmdb")
     supervision = "none"
     presets = PRESETS
     variants = {
@@ -71,24 +84,28 @@ class Random(Method):
     }
     devices = ("cpu", "cuda")
 
-    def build(self, preset: Preset, rng: Rng) -> soundnet.Trunk | encoders.Trunk | clip_trunks.ClipTrunk:
-        """The trunk of the role: SoundNet's as its training script starts it, or one for pictures or clips."""
+    def build(self, preset: Preset, rng: Rng) -> Trunk:
+        """The trunk of the role: SoundNet's as its training script starts it, or one for pictures, clips or cells."""
         if preset.role == "audio":
             return soundnet.initialise(soundnet.Trunk(), rng)
         return encoders.seeded(lambda: _trunk(preset), rng)
 
     def adapt(
-        self, net: soundnet.Trunk | encoders.Trunk | clip_trunks.ClipTrunk, preset: Preset
-    ) -> soundnet.UntrainedEncoder | encoders.UntrainedEncoder | Untrained:
-        """Every layer as a point, calibrated by the benchmark."""
+        self, net: Trunk, preset: Preset
+    ) -> soundnet.UntrainedEncoder | encoders.UntrainedEncoder | Untrained | dense_trunks.UntrainedDense:
+        """Every layer as a point, or the features of cells, calibrated by the benchmark."""
         if isinstance(net, soundnet.Trunk):
             return soundnet.UntrainedEncoder(net, preset.rate, preset.gain, preset.window_s)
+        if isinstance(net, dense_trunks.DenseTrunk):
+            return dense_trunks.UntrainedDense(net)
         if isinstance(net, clip_trunks.ClipTrunk):
             return Untrained(clip_trunks.ClipEncoder(self.id, net, preset.finetune), net)
         return encoders.UntrainedEncoder(net, preset.finetune)
 
 
-def _trunk(preset: Preset) -> encoders.Trunk | clip_trunks.ClipTrunk:
+def _trunk(preset: Preset) -> encoders.Trunk | clip_trunks.ClipTrunk | dense_trunks.DenseTrunk:
+    if preset.role == "dense":
+        return dense_trunks.make(preset.cells)
     trunk = trunks.make(preset.network, preset.size)
     if preset.role == "image":
         return trunk

@@ -4,6 +4,9 @@ A head on the features of a few frames, read in order, says the class (`paper`: 
 the mean of the probabilities of its windows. Afterwards the trunk gives features like any other: what labels teach it
 is the mark that a pretext is measured by.
 
+Cells of frames learn from masks: as in `video_colorization` they point at the cells of frames before, and copy the
+number of an object instead of a colour.
+
 Cite: krizhevsky2012imagenet (A. Krizhevsky, I. Sutskever, G. E. Hinton, ImageNet Classification with Deep
 Convolutional Neural Networks, NIPS 2012), the network of the `paper` preset.
 """
@@ -13,23 +16,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unlabeled.contracts import Batch, Items, Losses, Method, Progress, Request, Train
+from unlabeled.contracts import Batch, Info, Items, Losses, Method, Progress, Request, Train
 from unlabeled.errors import BadData, UnlabeledError
 from unlabeled.streams import Rng
 from unlabeled.training import augment
 from unlabeled.training.loop import train
-from unlabeled.training.nets import caffenet, frame_trunk, trunks
+from unlabeled.training.nets import caffenet, dense_trunks, frame_trunk, trunks
+from unlabeled.training.nets.dense_trunks import DenseTrunk, GreyDense, lightness
 from unlabeled.training.nets.encoders import Trunk, TrunkEncoder, seeded
+from unlabeled.training.pointing import SpacedFrames, point, pointing_loss
 from unlabeled.training.schedules import FINETUNE
 from unlabeled.training.sizes import Size
 
 # ---------------------------------------------------------------- constants
+
+
+FOLLOW = Train(steps=20_000, batch=32, lr=1e-3, opt="adam", schedule="cosine", warmup=500)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,12 @@ class Preset:
     hidden, dropout      : a layer between features and classes; 0 units: linear, without dropout
     views                : windows of a clip that are scored, at equal steps
     finetune             : the schedule of a benchmark that trains the trunk on; None: the protocol's own
+
+    Of the role mask_classifier, which has a network of its own:
+
+    cells      : that network
+    follow     : how it is trained, on windows of `window` pixels a side
+    gaps       : fewest and most frames from one of the four to the next
     """
 
     train: Train
@@ -54,6 +69,11 @@ class Preset:
     views: int = 25
     augment: tuple[str, ...] = ("crop", "flip", "jitter")
     finetune: Train | None = None
+    role: Literal["video_classifier", "image", "mask_classifier"] = "video_classifier"
+    cells: dense_trunks.Network = "colour_resnet"
+    follow: Train = FOLLOW
+    window: int = 256
+    gaps: tuple[int, int] = (1, 3)
 
 
 PAPER = Preset(Train(steps=80_000, batch=256, lr=1e-2, weight_decay=5e-4, schedule="step", milestones=(50_000, 70_000)))
@@ -77,7 +97,13 @@ MINI = Preset(
     views=8,
     augment=("shift", "flip", "gain"),
     finetune=FINETUNE["mini"],
+    cells="mini_dense",
+    follow=Train(steps=600, batch=8, lr=1e-3, opt="adam", schedule="cosine", warmup=20),
+    window=64,
 )
+
+NOWHERE = -100
+"""Cells that the loss leaves out."""
 
 # ---------------------------------------------------------------- network
 
@@ -153,10 +179,7 @@ class WindowClassifier(TrunkEncoder):
 
     def _batch(self, items: Items, labels: np.ndarray, numbers: range, rng: Rng) -> Batch:
         """One window of each of some clips; clip number `n` is in epoch `n // len(items)`."""
-        rounds = {
-            epoch: rng.numpy("order", epoch).permutation(len(items)) for epoch in {n // len(items) for n in numbers}
-        }
-        chosen = [int(rounds[n // len(items)][n % len(items)]) for n in numbers]
+        chosen = _in_turn(len(items), numbers, rng)
         windows = []
         for n, item in zip(numbers, chosen, strict=True):
             clip = _clip(items, item)
@@ -196,6 +219,86 @@ def _clip(items: Items, index: int) -> np.ndarray:
     return clip
 
 
+# ---------------------------------------------------------------- masks
+
+
+class MaskPointer(GreyDense):
+    """Role mask_classifier. Items are clips `(n, H, W, 3)` uint8 and their index maps `(n, H, W)` uint8."""
+
+    def __init__(self, net: DenseTrunk, preset: Preset) -> None:
+        super().__init__(net)
+        self.start, self.preset, self.fitted = copy.deepcopy(net), preset, False
+        self.rule = SpacedFrames(0.0, preset.gaps)
+
+    def dense(self, clips: Tensor) -> Tensor:
+        """As of any trunk, once `fit` was called (UnlabeledError before)."""
+        if not self.fitted:
+            raise UnlabeledError("nothing was learned yet: this network has random weights", "call `fit` first")
+        return super().dense(clips)
+
+    def fit(self, clips: Items, masks: Items, rng: Rng) -> None:
+        """Learn to copy the numbers of objects, from the initial weights anew.
+
+        Raises
+        ------
+        BadData : a clip is too short for four frames.
+        """
+        plan, net = self.preset.follow, copy.deepcopy(self.start)
+        size = plan.batch // plan.accumulate
+
+        def batches(first: int, stride: int = 1) -> Iterator[Batch]:
+            part = first
+            while True:
+                yield self._batch(clips, masks, range(part * size, (part + 1) * size), rng.under("data"))
+                part += stride
+
+        train(net, batches, follow_loss, plan, rng.under("train"), device=str(next(net.parameters()).device))
+        self.net, self.fitted = net.eval(), True
+
+    def _batch(self, clips: Items, masks: Items, numbers: range, rng: Rng) -> Batch:
+        """Four frames of each of some clips, and their index maps as targets; one window and flip for all four."""
+        chosen = _in_turn(len(clips), numbers, rng)
+        held = [(clips[item], masks[item]) for item in chosen]
+        # Clips of several sizes: what fits in all of them, in whole cells.
+        rows, columns = (
+            min(self.preset.window, *(clip.shape[axis] for clip, _ in held)) // self.stride * self.stride
+            for axis in (1, 2)
+        )
+        pictures, maps = [], []
+        for n, (clip, index) in zip(numbers, held, strict=True):
+            (places,) = self.rule(Info(len(clip), 0.0), rng.under("frames", n)).frames
+            draw = rng.numpy("window", n)
+            top, left = (int(draw.integers(clip.shape[a] - side + 1)) for a, side in ((1, rows), (2, columns)))
+            turn = slice(None, None, int(draw.choice((-1, 1))))
+            window = np.ix_(places, range(top, top + rows), range(left, left + columns))
+            pictures.append(torch.from_numpy(np.ascontiguousarray(clip[window][:, :, turn])))
+            maps.append(torch.from_numpy(np.ascontiguousarray(index[window][:, :, turn])))
+        frames = torch.stack(pictures).permute(0, 1, 4, 2, 3).float() / 255
+        return Batch(tuple(clips.ids[item] for item in chosen), frames, target=torch.stack(maps).long())
+
+
+def follow_loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
+    """Negative logarithm of the share of the true object in each cell; all objects that are seen weigh alike."""
+    assert batch.frames is not None and batch.target is not None and isinstance(net, DenseTrunk)
+    features = net(lightness(batch.frames.transpose(1, 2)))
+    middle = slice(net.stride // 2, None, net.stride)
+    numbers = batch.target[..., middle, middle]
+    labels = functional.one_hot(numbers[:, :-1]).to(features).movedim(-1, 1)
+    copied = point(features[:, :, :-1], features[:, :, -1], labels)
+    # An object that none of the references shows cannot be copied.
+    truth = numbers[:, -1].clamp(max=labels.shape[1] - 1)
+    seen = labels.flatten(2).amax(2).gather(1, truth.flatten(1)).view_as(truth) * (truth == numbers[:, -1])
+    truth = truth.masked_fill(seen == 0, NOWHERE)
+    count = torch.bincount(truth[truth != NOWHERE], minlength=labels.shape[1]).to(features)
+    return Losses({"main": pointing_loss(copied, truth, 1 / count.clamp(min=1))})
+
+
+def _in_turn(items: int, numbers: range, rng: Rng) -> list[int]:
+    """Items for some numbers of examples: each epoch shows every item once, in an order of its own."""
+    rounds = {epoch: rng.numpy("order", epoch).permutation(items) for epoch in {n // items for n in numbers}}
+    return [int(rounds[n // items][n % items]) for n in numbers]
+
+
 # ---------------------------------------------------------------- method
 
 
@@ -204,24 +307,31 @@ class Supervised(Method):
 
     id = "supervised"
     cite = "krizhevsky2012imagenet"
-    roles = frozenset({"video_classifier", "image"})
-    home = ("ucf101", "hmdb51")
+    roles = frozenset({"video_classifier", "image", "mask_classifier"})
+    home = ("ucf101", "hmdb51", "davis2017", "jhmdb")
     supervision = "labels"
     presets = {
         "paper": PAPER,
         "small": SMALL,
         "mini": MINI,
-        "nano": replace(MINI, train=replace(MINI.train, steps=60), finetune=FINETUNE["nano"]),
+        "nano": replace(
+            MINI,
+            train=replace(MINI.train, steps=60),
+            follow=replace(MINI.follow, steps=20, warmup=0),
+            finetune=FINETUNE["nano"],
+        ),
     }
     devices = ("cpu", "cuda")
 
-    def build(self, preset: Preset, rng: Rng) -> Trunk:
-        """The trunk with random weights."""
+    def build(self, preset: Preset, rng: Rng) -> Trunk | DenseTrunk:
+        """The trunk of the role with random weights."""
+        if preset.role == "mask_classifier":
+            return seeded(lambda: dense_trunks.make(preset.cells), rng)
         return seeded(lambda: trunks.make(preset.network, preset.size), rng)
 
-    def adapt(self, net: Trunk, preset: Preset) -> WindowClassifier:
+    def adapt(self, net: Trunk | DenseTrunk, preset: Preset) -> WindowClassifier | MaskPointer:
         """A classifier that has seen nothing yet."""
-        return WindowClassifier(net, preset)
+        return MaskPointer(net, preset) if isinstance(net, DenseTrunk) else WindowClassifier(net, preset)
 
 
 METHOD = Supervised()

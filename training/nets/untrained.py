@@ -5,7 +5,7 @@ Without that a network that has learned nothing is broken, not a floor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -20,8 +20,26 @@ def _norms(net: nn.Module) -> list[_BatchNorm]:
     return [norm for norm in norms if norm.track_running_stats]
 
 
+@torch.no_grad()
+def average_norms(net: nn.Module, run: Callable[[Tensor], object], batches: Iterable[Tensor]) -> None:
+    """Set the running statistics of a network to their mean over some batches, each of which `run` sends through."""
+    norms = _norms(net)
+    if not norms:
+        return
+    kept = [(norm.momentum, norm.training) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()  # these alone: dropout stays off
+    for batch in batches:
+        run(batch)
+    for norm, (momentum, training) in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+        norm.train(training)
+
+
 class Untrained:
-    """An image, video or audio encoder on `net`, as it is, with `calibrate` as well."""
+    """An image, video, audio or dense encoder on `net`, as it is, with `calibrate` as well."""
 
     def __init__(self, role: Any, net: nn.Module) -> None:
         self._role, self._net = role, net
@@ -31,20 +49,13 @@ class Untrained:
             raise AttributeError(name)
         return getattr(self._role, name)
 
-    @torch.no_grad()
     def calibrate(self, batches: Iterable[Tensor]) -> None:
         """Set the running statistics to the mean over some unlabelled batches of what the encoder takes."""
-        norms = _norms(self._net)
-        if not norms:
-            return
-        kept = [(norm.momentum, norm.training) for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain mean over the batches
-            norm.train()  # these alone: dropout stays off
-        encode = next(getattr(self._role, name) for name in CALLS if hasattr(self._role, name))
-        for batch in batches:
-            encode(batch, next(reversed(self._role.points)))
-        for norm, (momentum, training) in zip(norms, kept, strict=True):
-            norm.momentum = momentum
-            norm.train(training)
+        average_norms(self._net, self._run, batches)
+
+    def _run(self, batch: Tensor) -> None:
+        call = next((getattr(self._role, name) for name in CALLS if hasattr(self._role, name)), None)
+        if hasattr(self._role, "dense") and (call is None or batch.ndim == 5):
+            self._role.dense(batch)
+        elif call is not None:
+            call(batch, next(reversed(self._role.points)))
