@@ -542,6 +542,9 @@ class Pretext:
     artefacts  : arrays made before step 0 from unlabelled batches, such as colour clusters; kept with the checkpoint,
                  and copied into the network's buffers of their names
     after_step : momentum encoders, queues
+    pictures   : `(net, batch, rng)` in evaluation mode: rows of pictures by name for the items of a batch, each
+                 `(B, C, T, H, W)` in [0, 1] with C 1 or 3: `true` is what the network was to say; `shown`, if any,
+                 what it was told; all others stand beside `true` as answers, the network's own first, then baselines
     """
 
     data: Request
@@ -552,6 +555,7 @@ class Pretext:
     players: Callable[[nn.Module], Mapping[str, Iterator[nn.Parameter]]] | None = None
     artefacts: Callable[[Iterator[Batch], Rng], Mapping[str, np.ndarray]] | None = None
     after_step: Callable[[nn.Module, Progress], None] | None = None
+    pictures: Callable[[nn.Module, Batch, Rng], Mapping[str, Tensor]] | None = None
 
 
 # ---------------------------------------------------------------- methods
