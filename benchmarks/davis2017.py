@@ -134,8 +134,8 @@ class Davis2017:
 
     def memory(self, role: Any, data: Survey, recipe: MaskPropagation) -> tuple[int, str]:
         """Bytes that the most demanding sequence needs beside the method's network, and what they are for."""
-        usable = [sequence for sequence in _sequences(data, recipe) if recipe.usable(sequence)]
-        return recipe.memory(recipe.prepare(role, data), usable)
+        prepared = self.prepare(role, data, recipe)
+        return recipe.memory(prepared, [item for item in _sequences(data, recipe) if recipe.usable(item)])
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
         """J and F of every object in every scored frame of one sequence."""

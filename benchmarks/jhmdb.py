@@ -173,8 +173,8 @@ class Jhmdb:
 
     def memory(self, role: Any, data: Survey, recipe: PosePropagation) -> tuple[int, str]:
         """Bytes that the most demanding clip needs beside the method's network, and what they are for."""
-        clips = [clip for clip in _tested(data, recipe.splits) if recipe.usable(clip)]
-        return recipe.memory(recipe.prepare(role, data), clips)
+        prepared = self.prepare(role, data, recipe)
+        return recipe.memory(prepared, [clip for clip in _tested(data, recipe.splits) if recipe.usable(clip)])
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
         """Right and counted pairs of the test clips of one action.

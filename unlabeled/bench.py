@@ -104,6 +104,7 @@ BENCHES = {
     "voc": "detections",
     "bss": "separation",
     "davis": "masks",
+    "propagation": "propagation",
     "loading": "loading",
     "video": "video",
 }

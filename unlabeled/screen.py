@@ -19,6 +19,9 @@ from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.records import Record
 from unlabeled.store import Store
 
+BREAKDOWNS = {"attributes": "attribute", "joints": "joint"}
+"""Parts of a record's breakdown that are shown as tables, and the head of their first column."""
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -107,6 +110,9 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
         table.add_row(_plain(unit["unit"]), str(unit["n"]), *cells)
     if record.units:
         out.print(table)
+    for name in BREAKDOWNS:
+        if rows := record.breakdown.get(name):
+            out.print(_breakdown(record, name, rows))
     lines = [
         *(_score(metric, score) for metric, score in list(record.scores.items())[1:]),
         *(
@@ -122,6 +128,17 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     ]
     for line in lines:
         out.print(line, markup=False)
+
+
+def _breakdown(record: Record, name: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A part of the breakdown, a line an entry."""
+    table = Table(show_header=True, header_style="dim", box=None, pad_edge=False)
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    for column in (BREAKDOWNS[name], *columns):
+        table.add_column(column, justify="left" if column == BREAKDOWNS[name] else "right")
+    for entry, row in rows.items():
+        table.add_row(_plain(entry), *(_unit_cell(record, column, row.get(column)) for column in columns))
+    return table
 
 
 def _unit_cell(record: Record, name: str, value: Any) -> str:
