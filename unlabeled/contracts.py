@@ -675,7 +675,8 @@ class Benchmark(Protocol):
     `pictures` names what `show` draws of a run; `chance` is None where guessing has no exact value.
 
     Items that `compare` can pair hold `right` (a truth value), or `sums` and `counts`: the score is then the mean
-    over columns of summed sums / summed counts. A score that is neither has `resampled`.
+    over columns of summed sums / summed counts. A score that is neither has `resampled`. A benchmark that knows its
+    peak memory beforehand has `memory(role, data, recipe)`: bytes beside the network, and what they are for.
     """
 
     id: str

@@ -125,7 +125,8 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     if home.find(resolved.key):
         return [f"{head}\n  cached: {resolved.id} ({resolved.data.label.text})"]
     units = len(made.benchmark.units(resolved.data, made.recipe))
-    return [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
+    lines = [f"{head}\n  would run {units} units on {resolved.data.label.text}; {_cost(made, home)}"]
+    return [*lines, *_memory(made, resolved)]
 
 
 def _cost(made: Plan, store: Store) -> str:
@@ -137,6 +138,18 @@ def _cost(made: Plan, store: Store) -> str:
         if same and record.status == "complete":
             return f"about {record.run['cpu_seconds']:.0f} CPU-seconds ({record.id} took that)"
     return "cost not known: no record of this method, benchmark and preset yet"
+
+
+def _memory(made: Plan, resolved: Resolved) -> list[str]:
+    """Peak memory beside the method's network, where a benchmark works it out beforehand, from random weights."""
+    if not hasattr(made.benchmark, "memory") or isinstance(made.method, GivenResults):
+        return []
+    try:
+        net = made.method.build(made.values, Rng(made.spec.seed).under("init"))
+        needed, what = made.benchmark.memory(made.method.adapt(net, made.values), resolved.data, made.recipe)
+    except UnlabeledError as fault:
+        return [f"  cannot run: {fault}"]
+    return [f"  peak memory beside the network at most {needed / 2**20:.0f} MB ({what})"]
 
 
 def results(store: Store | str | Path | None = None) -> pandas.DataFrame:
