@@ -13,13 +13,14 @@ from unlabeled.benchmarks.probes import clips_finetune
 from unlabeled.benchmarks.probes.clips_linear import ClipLinear
 from unlabeled.benchmarks.probes.finetune import FineTuning
 from unlabeled.benchmarks.probes.frozen import FrozenProbe
-from unlabeled.benchmarks.probes.ordered import OrderedProbe
+from unlabeled.benchmarks.probes.ordered import OrderedClips, OrderedProbe
 
 BENCHMARK = VideoClassification(
     "hmdb51",
     "HMDB-51",
     {
         "ordered-probe": OrderedProbe(),
+        "ordered-clips": OrderedClips(),
         "frozen": FrozenProbe(),
         "shuffle-learn": FineTuning(),
         "linear": ClipLinear(),

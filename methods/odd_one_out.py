@@ -38,7 +38,7 @@ from unlabeled.streams import Rng
 from unlabeled.training.nets import caffenet, frame_trunk, trunks
 from unlabeled.training.nets.clip_trunks import DIFFERENCES, ClipEncoder, ClipTrunk, Differences
 from unlabeled.training.nets.encoders import Trunk, TrunkEncoder, seeded
-from unlabeled.training.nets.library import ClipReader
+from unlabeled.training.schedules import FINETUNE
 from unlabeled.training.sizes import Size
 
 Sampling = Literal["consecutive", "random", "constrained"]
@@ -61,6 +61,7 @@ class Preset:
     apart       : fewest frames between neighbours of a sequence
     step        : frames between neighbours of a clip when the network is transferred
     hidden      : units of the layer after the fusion, and of the one that joins frames
+    finetune    : the schedule of a benchmark that trains the network on; None: the protocol's own
     pretrain    : the data set whose training clips are learned from, without their labels
     """
 
@@ -78,6 +79,7 @@ class Preset:
     step: int = 1
     hidden: int = 128
     augment: tuple[str, ...] = ("crop", "flip")
+    finetune: Train | None = None
     pretrain: str = "ucf101"
 
 
@@ -85,6 +87,7 @@ PAPER = Preset(Train(steps=30_000, batch=64, lr=0.01, weight_decay=5e-4, schedul
 SMALL = replace(
     PAPER,
     train=Train(steps=12_000, batch=64, lr=1e-3, opt="adamw", weight_decay=5e-4, schedule="cosine", warmup=500),
+    finetune=FINETUNE["small"],
     network="resnet18",
     point="pool",
     size=112,
@@ -93,6 +96,7 @@ SMALL = replace(
 MINI = replace(
     PAPER,
     train=Train(steps=1450, batch=16, lr=3e-3, opt="adam", schedule="linear"),
+    finetune=FINETUNE["mini"],
     network="frame_trunk",
     point="fc",
     size=frame_trunk.SIZE,
@@ -239,7 +243,7 @@ def _sizes(**changes: object) -> Mapping[str, Preset]:
         "paper": replace(PAPER, **changes),  # type: ignore[arg-type]
         "small": replace(SMALL, **changes),  # type: ignore[arg-type]
         "mini": mini,
-        "nano": replace(mini, train=replace(mini.train, steps=60)),
+        "nano": replace(mini, train=replace(mini.train, steps=60), finetune=FINETUNE["nano"]),
     }
 
 
@@ -276,14 +280,12 @@ class OddOneOut(Method):
         sanity = Sanity("accuracy", 1 / preset.sequences, measure, {"all shuffled": all_shuffled})
         return Pretext(data, preset.train, sanity, loss)
 
-    def adapt(self, net: OddNet, preset: Preset) -> TrunkEncoder | ClipReader:
+    def adapt(self, net: OddNet, preset: Preset) -> TrunkEncoder | ClipEncoder:
         """Features of single frames, or of sequences, without the head."""
         encoder = net.eval().encoder
-        if isinstance(encoder, ClipTrunk):
-            return ClipEncoder(self.id, encoder)
-        if preset.role == "image":
-            return TrunkEncoder(encoder.trunk)
-        return ClipReader(self.id, encoder.until, encoder.points, encoder.clip)
+        if isinstance(encoder, FrameSequence) and preset.role == "image":
+            return TrunkEncoder(encoder.trunk, preset.finetune)
+        return ClipEncoder(self.id, encoder, preset.finetune)
 
 
 def _net(preset: Preset) -> OddNet:

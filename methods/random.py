@@ -99,7 +99,7 @@ class Random(Method):
         if isinstance(net, dense_trunks.DenseTrunk):
             return dense_trunks.UntrainedDense(net)
         if isinstance(net, clip_trunks.ClipTrunk):
-            return Untrained(clip_trunks.ClipEncoder(self.id, net, preset.finetune), net)
+            return Untrained(clip_trunks.ClipEncoder(self.id, net.eval(), preset.finetune), net)
         return encoders.UntrainedEncoder(net, preset.finetune)
 
 

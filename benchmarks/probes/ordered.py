@@ -1,7 +1,7 @@
-"""Features of frames read in order: four frames side by side, one hidden layer.
+"""Features read in order: those of four frames side by side, or of one clip, through one hidden layer.
 
-A linear layer cannot tell which way time runs in a cyclic programme, since its wrap makes the answer a product of
-states; it stands beside as a control.
+A linear layer on frames cannot tell which way time runs in a cyclic programme, since its wrap makes the answer a
+product of states; it stands beside as a control. An encoder of clips sees the order itself.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unlabeled.benchmarks.metrics import clips
+from unlabeled.benchmarks.probes.clips_features import ClipFeatures
+from unlabeled.benchmarks.probes.clips_views import Places, ShortSide
 from unlabeled.benchmarks.probes.frames import Answer, FrameFeatures, compact, placed
-from unlabeled.contracts import Batch, ImageEncoder, Losses, Progress, Train, VideoItem
+from unlabeled.contracts import Batch, ImageEncoder, Losses, Progress, Train, VideoEncoder, VideoItem
 from unlabeled.streams import Rng
 from unlabeled.training.loop import train as learn
 from unlabeled.training.nets.encoders import seeded
@@ -59,7 +61,12 @@ class OrderedProbe:
         return FrameFeatures(role, self.point, lengths, None)
 
     def answers(
-        self, role: FrameFeatures, train: Sequence[VideoItem], test: Sequence[VideoItem], classes: int, rng: Rng
+        self,
+        role: FrameFeatures | ClipFeatures,
+        train: Sequence[VideoItem],
+        test: Sequence[VideoItem],
+        classes: int,
+        rng: Rng,
     ) -> dict[str, Answer]:
         """Scores of the probe, of the probe with few labels where there are more, and of the linear control."""
         role.learn(train, compact(train)[1], rng)
@@ -114,6 +121,25 @@ class OrderedProbe:
     def _starts(self, lengths: np.ndarray) -> np.ndarray:
         """How many first frames a window may have in clips of these lengths; 1 where it does not fit."""
         return np.maximum(lengths - self.stride * (self.frames - 1), 1)
+
+
+@dataclass(frozen=True)
+class OrderedClips(OrderedProbe):
+    """The same for an encoder of clips: a window is one clip, as long as the encoder takes.
+
+    views  : clips of a video, at equal steps; training draws among those of the training videos
+    frames : 1 vector a window
+    """
+
+    frames: int = 1
+    stride: int = 1
+    views: int = 16
+    role: str = "video"
+    sets: Mapping[str, Any] = field(default_factory=lambda: {"role": "video"})
+
+    def prepare(self, role: VideoEncoder, lengths: Mapping[str, int]) -> ClipFeatures:  # type: ignore[override]
+        """The encoder with features of these clips remembered by video."""
+        return ClipFeatures(role, self.point, lengths, Places("avid", self.views), ShortSide())
 
 
 class Standardised:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -44,9 +44,9 @@ def dynamic_image(frames: int) -> Tensor:
     return sum_of_differences(frames) @ means
 
 
-def frames_and_differences(frames: int) -> Tensor:
-    """Every frame, then each less the one before it, `(2 frames - 1, frames)`."""
-    return torch.cat([torch.eye(frames), stack_of_differences(frames)])
+def frames_and_differences(frames: int, gain: float = 1.0) -> Tensor:
+    """Every frame, then `gain` times each less the one before it, `(2 frames - 1, frames)`."""
+    return torch.cat([torch.eye(frames), gain * stack_of_differences(frames)])
 
 
 DIFFERENCES: Mapping[Differences, Callable[[int], Tensor]] = {
@@ -118,11 +118,22 @@ class ClipTrunk(nn.Module):
         return self.until(point)(clips)
 
 
-class ClipEncoder(ClipReader):
-    """Role video: every point of a clip trunk. `finetune` is the schedule with which a small preset is fine-tuned."""
+class ClipNet(Protocol):
+    """A network for clips that says where it can be read."""
 
-    def __init__(self, name: str, net: ClipTrunk, finetune: Train | None = None) -> None:
-        super().__init__(name, net.eval().until, net.points, net.clip)
+    points: Mapping[str, Point]
+    clip: ClipSpec
+
+    def until(self, point: str) -> nn.Module:
+        """The part from clips to a point."""
+        ...
+
+
+class ClipEncoder(ClipReader):
+    """Role video: every point of a network. `finetune` is the schedule with which a small preset is fine-tuned."""
+
+    def __init__(self, name: str, net: ClipNet, finetune: Train | None = None) -> None:
+        super().__init__(name, net.until, net.points, net.clip)
         self.finetune = finetune
 
 
