@@ -12,7 +12,7 @@ value of a pixel is the index of its object.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, tee
 from pathlib import Path
@@ -135,6 +135,7 @@ class Davis2017:
     def memory(self, role: Any, data: Survey, recipe: MaskPropagation) -> tuple[int, str]:
         """Bytes that the most demanding sequence needs beside the method's network, and what they are for."""
         prepared = self.prepare(role, data, recipe)
+        assert isinstance(prepared, PreparedMasks)
         return recipe.memory(prepared, [item for item in _sequences(data, recipe) if recipe.usable(item)])
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
@@ -147,11 +148,14 @@ class Davis2017:
         if isinstance(recipe, GivenMasks):
             j, f = _given_scores(sequence, role, recipe, scored, objects)
         else:
-            moved = islice(recipe.masks(role, sequence, rng), len(sequence.names) - FEWEST_FRAMES + 1)
-            ours = (kept.append(index) or index for index in moved) if keep == "predictions" else moved
-            j, f = davis.sequence_scores(ours, map(masks.read, sequence.masks[scored]), objects)
+            moved: Iterator[np.ndarray] = islice(
+                recipe.masks(role, sequence, rng), len(sequence.names) - FEWEST_FRAMES + 1
+            )
+            if keep == "predictions":
+                moved = _keeping(moved, kept)
+            j, f = davis.sequence_scores(moved, map(masks.read, sequence.masks[scored]), objects)
         rows = [[*davis.statistics(j[k]), *davis.statistics(f[k])] for k in range(objects)]
-        item = {
+        item: dict[str, Any] = {
             "id": unit,
             "sums": [float((j.mean(1) + f.mean(1)).sum() / 2)],
             "counts": [objects],
@@ -179,7 +183,7 @@ class Davis2017:
             sums, counts = [row.sum() for row in values.values()], [len(row) for row in values.values()]
             mean = float(np.concatenate(list(values.values())).mean())
             metrics[name] = Score(mean, len(objects), *interval(sums, counts, "sequences"))
-        breakdown = {
+        breakdown: dict[str, Any] = {
             "columns": list(STATISTICS),
             "objects": {f"{unit}_{k + 1}": row.tolist() for unit, part in rows.items() for k, row in enumerate(part)},
             "attributes": _by_attribute(_sequences(data, recipe), jf, rows),
@@ -196,6 +200,12 @@ class Davis2017:
 
 def _sequences(data: Survey, recipe: Recipe) -> list[MaskSequence]:
     return [sequence for sequence in data.items if recipe.part in sequence.lists]
+
+
+def _keeping(maps: Iterable[np.ndarray], kept: list[np.ndarray]) -> Iterator[np.ndarray]:
+    for index in maps:
+        kept.append(index)
+        yield index
 
 
 def _given_scores(

@@ -174,6 +174,7 @@ class Jhmdb:
     def memory(self, role: Any, data: Survey, recipe: PosePropagation) -> tuple[int, str]:
         """Bytes that the most demanding clip needs beside the method's network, and what they are for."""
         prepared = self.prepare(role, data, recipe)
+        assert isinstance(prepared, PreparedJoints)
         return recipe.memory(prepared, [clip for clip in _tested(data, recipe.splits) if recipe.usable(clip)])
 
     def run_unit(self, unit: str, data: Survey, role: Any, recipe: Recipe, rng: Rng, keep: str) -> Outcome:
@@ -215,7 +216,7 @@ class Jhmdb:
             metrics[name] = Score(mean, len(items), *interval(hits, [item["counts"] for item in items], "clips"))
         strict = dict(zip(NAMES, _means(_by_split(items, recipe, strict=True)), strict=True))
         lost = _lost(splits)
-        breakdown = {
+        breakdown: dict[str, Any] = {
             "lost": lost,
             "pck_strict": strict,
             "splits": {f"split {k}": dict(zip(NAMES, part.mean, strict=True)) for k, part in splits.items()},

@@ -29,17 +29,16 @@ class Tracks(Method):
 class Places:
     """Role dense: a feature for every pixel that no other pixel has, whatever the picture shows."""
 
-    stride, dim = 1, 4
+    stride, dim = 1, 64
 
     def dense(self, clips):
         b, _, t, h, w = clips.shape
-        y, x = torch.meshgrid(torch.linspace(0, 3, h), torch.linspace(0, 3, w), indexing="ij")
-        maps = torch.stack([y.cos(), y.sin(), x.cos(), x.sin()])
-        return maps[None, :, None].expand(b, 4, t, h, w)
+        maps = torch.randn(self.dim, h, w, generator=torch.Generator().manual_seed(0))
+        return maps[None, :, None].expand(b, self.dim, t, h, w)
 
 
 class Colours:
-    """Role dense: the colour of a cell, at a stride of 4."""
+    """Role dense: the colour of a cell."""
 
     stride, dim = 4, 3
 
@@ -49,7 +48,9 @@ class Colours:
     def dense(self, clips):
         self.seen.append(tuple(clips.shape))
         b, _, t, h, w = clips.shape
-        small = functional.adaptive_avg_pool2d(clips.transpose(1, 2).flatten(0, 1), (-(-h // 4), -(-w // 4)))
+        small = functional.adaptive_avg_pool2d(
+            clips.transpose(1, 2).flatten(0, 1), (-(-h // self.stride), -(-w // self.stride))
+        )
         return small.unflatten(0, (b, t)).transpose(1, 2)
 
 

@@ -24,6 +24,8 @@ from unlabeled.streams import Rng
 
 CALIBRATION = (8, 4, 4)
 """Batches, clips in each and frames of each clip from which an untrained network takes its normalisation statistics."""
+CLOSE = 8
+"""Pixels between cells that are close enough to follow things by."""
 MOST_HELD_BYTES = 2 * 1024**3
 """Training clips that are kept decoded; others are decoded whenever they are asked for."""
 
@@ -67,7 +69,7 @@ class Lazy:
 class FeatureReader:
     """Dense features of clips from a method of the role dense, mask_classifier or image.
 
-    point : of an image encoder; empty for the last one with maps
+    point : of an image encoder; empty for the deepest map with a stride of at most 8, or else of the finest ones
 
     Raises
     ------
@@ -77,6 +79,7 @@ class FeatureReader:
     def __init__(self, encoder: Any, point: str, size: InputSize) -> None:
         self.encoder, self.size = encoder, size
         self.reach = int(getattr(encoder, "reach", 0))
+        self.adapters: tuple[str, ...]
         if hasattr(encoder, "dense"):
             self.adapters, self.stride, self.dim = ("propagate",), encoder.stride, encoder.dim
             self._encode: Callable[[Tensor], Tensor] = self._dense
@@ -177,7 +180,8 @@ class FeatureReader:
 def _map_point(encoder: ImageEncoder, name: str) -> str:
     maps = [point.name for point in encoder.points.values() if point.stride > 0]
     if not name and maps:
-        return maps[-1]
+        fine = max(CLOSE, min(encoder.points[one].stride for one in maps))
+        return next(one for one in reversed(maps) if encoder.points[one].stride <= fine)
     if name in maps:
         return name
     known = ", ".join(f"{one} ({encoder.points[one].dim})" for one in maps) or "none"

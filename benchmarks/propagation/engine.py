@@ -31,8 +31,6 @@ class Sources(Protocol):
 class Matching(Protocol):
     """A rule by which cells are matched, with its constants."""
 
-    context: int
-
     def start(self, features: Tensor, labels: Tensor) -> Sources:
         """The sources of a clip: features `(C, h, w)` and soft labels `(K, h, w)` of its first frame."""
         ...

@@ -36,7 +36,7 @@ class Engine:
 
     def learn(self, train: Sequence[TrainClip], scored: Sequence[TrainClip], rng: Rng) -> None:
         """See `FeatureReader`; the same for all units of a run, in whatever order and process they come."""
-        self.reader.learn(train, scored, Rng(rng.seed, ("learn",)))
+        self.reader.learn(train, scored, Rng(rng.seed).under("learn"))
 
     def soft(self, images: Sequence[Path], native: tuple[int, int], first: Any) -> Iterator[Tensor]:
         """Soft labels `(K, h, w)` of frames 1, 2, ...; `first(grid)` gives those of frame 0 on the feature grid."""

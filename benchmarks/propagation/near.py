@@ -76,14 +76,14 @@ class _NearSources:
 
     def __init__(self, matching: NearestCells, features: Tensor, labels: Tensor) -> None:
         self.matching, (channels, height, width) = matching, features.shape
-        cells, slots, kind = height * width, matching.slots, {"dtype": features.dtype, "device": features.device}
+        cells, slots = height * width, matching.slots
         self.grid, self.filled, self.next = (height, width), 0, 0
-        self.recent = torch.zeros(height, width, slots, channels, **kind)
-        self.table = torch.zeros(cells * (slots + 1), len(labels), **kind)
+        self.recent = features.new_zeros(height, width, slots, channels)
+        self.table = features.new_zeros(cells * (slots + 1), len(labels))
         self.first: Tensor | None = None
         if matching.first == "anywhere":
             groups = -(-cells // GROUP)
-            self.first = torch.zeros(groups * GROUP, channels, **kind)
+            self.first = features.new_zeros(groups * GROUP, channels)
             self.first[:cells] = rows(features)
             self.table[cells * slots :] = rows(labels)
         self.fixed = int(matching.first == "near")
@@ -91,8 +91,8 @@ class _NearSources:
             self.add(features, labels)
         self.windows = windows(height, width, matching.radius, matching.shape, TILES[features.device.type])
         block = max(len(one.targets) for one in self.windows)
-        self.scores = torch.empty(longest(self.windows) * slots * block, **kind)
-        self.anywhere = torch.empty(0 if self.first is None else len(self.first) * block, **kind)
+        self.scores = features.new_empty(longest(self.windows) * slots * block)
+        self.anywhere = features.new_empty(0 if self.first is None else len(self.first) * block)
 
     def add(self, features: Tensor, labels: Tensor) -> None:
         """In the place of the oldest; a first frame that is searched near keeps slot 0."""

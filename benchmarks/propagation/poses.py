@@ -27,7 +27,8 @@ def draw(places: np.ndarray, height: int, width: int, sigma: float) -> Tensor:
         right, below = (int(p) for p in np.trunc(place + 3 * sigma + 1))
         if left >= width or top >= height or right < 0 or below < 0:
             continue
-        rows, columns = slice(max(top, 0), min(below, height)), slice(max(left, 0), min(right, width))
+        rows = slice(max(top, 0), min(below, top + side, height))
+        columns = slice(max(left, 0), min(right, left + side, width))
         maps[joint, rows, columns] = patch[
             rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
         ]
