@@ -563,7 +563,10 @@ class Pretext:
 
 @dataclass(frozen=True)
 class Need:
-    """Another method whose finished network is needed first, such as a teacher or a warm start."""
+    """Another method whose finished network is needed first, such as a teacher or a warm start.
+
+    It learns with the preset, the seed and the world of the method that needs it, and has a checkpoint of its own.
+    """
 
     name: str
     method: str
@@ -590,6 +593,13 @@ class Method(Protocol):
     def build(self, preset: Any, rng: Rng) -> Any:
         """The network with random weights; None for a method that has none."""
         return None
+
+    def take(self, net: Any, needs: Mapping[str, Any], preset: Any) -> Any:
+        """The network with what it `requires` in it: the finished networks of those methods, by the names of the needs.
+
+        Called before the network learns anything itself; not where it gets weights from elsewhere.
+        """
+        return net
 
     def adapt(self, net: Any, preset: Any) -> Any:
         """An object with the methods of its roles."""

@@ -75,8 +75,9 @@ class Plan:
 
     `state` is what a method given as an object holds, in a hash; empty for a registered method, None where it
     cannot be told, so that the run cannot be cached. `modules` are those of method, benchmark and reader.
-    `pretrain` is what the method learns from before, None where it learns nothing. `weights` are those it has instead,
-    None where it makes its own.
+    `pretrain` is what the method learns from before, None where it learns nothing; `needs` are the plans of the methods
+    that must have learned before that, by the names of the needs. `weights` are those it has instead of all this, None
+    where it makes its own.
     """
 
     spec: RunSpec
@@ -90,6 +91,7 @@ class Plan:
     data: Path | None
     pretrain: PretrainPlan | None = None
     weights: Weights | None = None
+    needs: tuple[tuple[str, Plan], ...] = ()
 
 
 def make(
@@ -147,7 +149,33 @@ def make(
     modules = (*method_modules, *benchmark_modules, *reader_modules)
     modules += weights_module.NUMERIC if chosen else ()
     pretrain = None if chosen else _pretraining(system, values, method_modules, world, root, pretrain_data)
-    return Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain, chosen)
+    found = Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain, chosen)
+    return found if chosen else dataclasses.replace(found, needs=_needs(found, pretrain_data))
+
+
+def _needs(made: Plan, given: str | Path | None) -> tuple[tuple[str, Plan], ...]:
+    """The plans of the methods that a method requires; data that are given are theirs where it has no pretext itself.
+
+    Raises
+    ------
+    WrongCall : one of them learns nothing before a benchmark.
+    """
+    found = []
+    for need in made.method.requires:
+        method, modules, origin = _bind("methods", need.method)
+        values, _ = _values(method, need.variant, made.spec.preset, {}, {})
+        unlabelled = given if made.pretrain is None else None
+        pretrain = _pretraining(method, values, modules, made.spec.world, made.data, unlabelled)
+        if pretrain is None:
+            raise WrongCall(f"{made.method.id} needs {method.id}, which learns nothing before a benchmark")
+        spec = dataclasses.replace(
+            made.spec, method=method.id, variant=need.variant, settings=(), point="", source=origin
+        )
+        plan = dataclasses.replace(
+            made, spec=spec, method=method, values=values, modules=modules, state="", pretrain=pretrain
+        )
+        found.append((need.name, dataclasses.replace(plan, needs=_needs(plan, None))))
+    return tuple(found)
 
 
 def _pretraining(
@@ -155,7 +183,7 @@ def _pretraining(
 ) -> PretrainPlan | None:
     """Where the unlabelled data of a method come from: those given, else the world's or those of the same root."""
     if method.pretext(values) is None:
-        if given is not None:
+        if given is not None and not method.requires:
             raise WrongCall(f"{method.id} learns nothing before the benchmark", "leave --pretrain-data out")
         return None
     reader, reader_modules, _ = _bind("datasets", values.pretrain)

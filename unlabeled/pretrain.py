@@ -10,7 +10,6 @@ from typing import Any
 
 from unlabeled import keys, locks
 from unlabeled.contracts import Survey
-from unlabeled.errors import WrongCall
 from unlabeled.plan import Plan
 from unlabeled.store import Store
 from unlabeled.streams import Rng
@@ -19,14 +18,21 @@ NUMERIC = ("unlabeled.training.pretraining",)
 """Where the code of every pretraining starts, beside the method and the reader."""
 
 
+Needs = tuple[tuple[str, "Pretraining"], ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Pretraining:
-    """What a method learns before its benchmark: the data, and the keys of the checkpoint."""
+    """What a method learns before its benchmark: the data, the keys of the checkpoint, and what is learned before it.
+
+    `needs` are the pretrainings of the methods that this one requires, by the names of the needs.
+    """
 
     plan: Plan
     data: Survey
     spec_key: str
     code: keys.CodeKey
+    needs: Needs = ()
 
     @property
     def key(self) -> str:
@@ -44,15 +50,39 @@ class Pretraining:
         }
 
 
-def of(made: Plan, modules: Sequence[str], data: Survey) -> Pretraining:
+def of(made: Plan, modules: Sequence[str], data: Survey, needs: Needs = ()) -> Pretraining:
     """The pretraining of a plan: its method on `data`. Benchmark, recipe and limit are no part of it.
 
     `modules` are those of the method and the reader.
     """
     spec = made.spec.as_dict()
     asked = {name: spec[name] for name in ("method", "variant", "preset", "seed", "settings", "source")}
-    spec_key = keys.spec_key({**asked, "values": _plain(made.values)}, data.fingerprint)
-    return Pretraining(made, data, spec_key, keys.code_key((*modules, *NUMERIC)))
+    spec_key = keys.spec_key({**asked, "values": _plain(made.values)}, data.fingerprint, " ".join(marks(needs)))
+    return Pretraining(made, data, spec_key, keys.code_key((*modules, *NUMERIC, *modules_of(needs))), needs)
+
+
+def marks(needs: Needs) -> list[str]:
+    """What spec keys hold of the networks that are needed before."""
+    return [f"{name} {need.spec_key}" for name, need in needs]
+
+
+def modules_of(needs: Needs) -> tuple[str, ...]:
+    """Where the code begins by which those networks come about."""
+    return tuple(name for _, need in needs for name in need.code.modules)
+
+
+def network(made: Plan, needs: Needs, store: Store, device: str, watch: Any) -> tuple[Any, dict[str, Any]]:
+    """The network of a plan before it learns, with what it requires in it; what the record says of that.
+
+    Raises
+    ------
+    UnlabeledError : as `ensure` does.
+    """
+    net, taken, told = made.method.build(made.values, Rng(made.spec.seed).under("init")), {}, {}
+    for name, need in needs:
+        taken[name], told[name] = ensure(need, store, device, watch)
+        told[name]["method"] = need.plan.method.id
+    return (made.method.take(net, taken, made.values), {"needs": told}) if needs else (net, {})
 
 
 def ensure(asked: Pretraining, store: Store, device: str, watch: Any) -> tuple[Any, dict[str, Any]]:
@@ -60,23 +90,19 @@ def ensure(asked: Pretraining, store: Store, device: str, watch: Any) -> tuple[A
 
     Raises
     ------
-    WrongCall : the method needs another one first, which cannot be given yet.
     UnlabeledError : as the training does; what was trained is kept.
     """
     from unlabeled.training import checkpoints
 
     made = asked.plan
-    if made.method.requires:
-        names = ", ".join(need.method for need in made.method.requires)
-        raise WrongCall(f"{made.method.id} needs {names} first, and that is not built", "choose another method")
     folder = store.checkpoints / asked.key
     rng = Rng(made.spec.seed)
-    net = made.method.build(made.values, rng.under("init"))
+    net, needed = network(made, asked.needs, store, device, watch)
     with locks.owned(store.locks / f"{asked.key}.lock", watch.say):
         if not (folder / checkpoints.ABOUT).is_file():
             _learn(asked, net, rng.under("pretrain"), store, device, watch)
         about, _ = checkpoints.load(folder, net, method=made.method.id, variant=made.spec.variant)
-    told = {**asked.about(), "sanity": dict(about.sanity), "cpu_seconds": round(about.cpu_s, 3)}
+    told = {**asked.about(), "sanity": dict(about.sanity), "cpu_seconds": round(about.cpu_s, 3), **needed}
     return net, told
 
 

@@ -40,6 +40,7 @@ class Resolved:
     key: str
     not_cached: str = ""
     pretrain: pretrain.Pretraining | None = None
+    needs: pretrain.Needs = ()
 
     @property
     def id(self) -> str:
@@ -60,19 +61,36 @@ def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Re
     BadData : no such data root, or no such set below it; says which layouts are accepted.
     """
     survey = _survey(made, store, watch, remember)
-    spec, learned, modules = made.spec.as_dict(), None, made.modules
+    spec, learned = made.spec.as_dict(), None
+    needs = _needs(made, store, watch, remember)
+    modules = (*made.modules, *pretrain.modules_of(needs))
     if made.pretrain is not None:
-        unlabelled = _look(made.pretrain.reader, made.pretrain.data, made, None, store, watch, remember)
-        learned = pretrain.of(made, made.pretrain.modules, unlabelled)
+        learned = _learned(made, needs, store, watch, remember)
         modules = (*modules, *made.pretrain.modules, *pretrain.NUMERIC)
-    spec_key = keys.spec_key(spec, survey.fingerprint, learned.data.fingerprint if learned else "")
+    before = [learned.data.fingerprint] if learned else []
+    spec_key = keys.spec_key(spec, survey.fingerprint, " ".join([*before, *pretrain.marks(needs)]))
     code = keys.code_key(modules)
     why = _why_not_cached(made, code)
     if why:
         watch.say(f"{why}: this run is not cached")
     # The values of the preset are in the source of a registered method; an object may have made its own.
     held = f"{made.state}{state_of(made.values)}" if not why else uuid.uuid4().hex
-    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why, learned)
+    return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why, learned, needs)
+
+
+def _learned(made: Plan, needs: pretrain.Needs, store: Store, watch: Watch, remember: bool) -> pretrain.Pretraining:
+    """The pretraining of a plan that has one."""
+    assert made.pretrain is not None
+    unlabelled = _look(made.pretrain.reader, made.pretrain.data, made, None, store, watch, remember)
+    return pretrain.of(made, made.pretrain.modules, unlabelled, needs)
+
+
+def _needs(made: Plan, store: Store, watch: Watch, remember: bool) -> pretrain.Needs:
+    """The pretrainings that must come first."""
+    return tuple(
+        (name, _learned(plan, _needs(plan, store, watch, remember), store, watch, remember))
+        for name, plan in made.needs
+    )
 
 
 def _why_not_cached(made: Plan, code: keys.CodeKey) -> str:

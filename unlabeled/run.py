@@ -262,9 +262,8 @@ def _run_units(
     made, data = resolved.plan, resolved.data
     units = made.benchmark.units(data, made.recipe)
     rng = Rng(made.spec.seed)
-    learned: dict[str, Any] = {}
     if resolved.pretrain is None:
-        net = made.method.build(made.values, rng.under("init"))
+        net, learned = pretrain.network(made, resolved.needs, store, device, watch)
     else:
         net, taught = pretrain.ensure(resolved.pretrain, store, device, watch)
         learned = {"pretrain": taught}

@@ -64,7 +64,7 @@ def choose(
     if (file is not None or random_weights) and getattr(type(method), "build", Method.build) is Method.build:
         raise WrongCall(f"{method.id} has no network that weights could go into", "leave them out")
     if random_weights:
-        if on_disk is None and method.pretext(values) is None:
+        if on_disk is None and method.pretext(values) is None and not method.requires:
             raise WrongCall(f"{method.id} learns nothing before the benchmark", "leave --random-weights out")
         return Weights()
     if file is not None:
