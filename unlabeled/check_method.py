@@ -11,7 +11,16 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, get_args, get_type_hints
 
-from unlabeled import check_audio, check_classifier, check_clips, check_image, check_pretext, contracts, registry
+from unlabeled import (
+    check_audio,
+    check_classifier,
+    check_clips,
+    check_dense,
+    check_image,
+    check_pretext,
+    contracts,
+    registry,
+)
 from unlabeled.check_basics import Check, Finding, expect, try_all, under_globals
 from unlabeled.check_pretext import short
 from unlabeled.errors import UnlabeledError
@@ -31,6 +40,9 @@ ROLES: Mapping[str, Callable[[Make, str, Watch], list[Finding]]] = {
     "audio": check_audio.check,
     "image": check_image.check,
     "video": check_image.check_video,
+    "dense": check_dense.check,
+    "mask_classifier": check_dense.check,
+    "propagator": check_dense.check_propagator,
 }
 SIZES = ("nano", "mini", "paper")
 """Presets that `run-all` and the tables ask for."""

@@ -29,6 +29,8 @@ from unlabeled.training.nets.encoders import seeded
 from unlabeled.training.nets.library import ImageReader, Normalise, Tokens
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+SPREADING = ("vision_transformer", "deit", "eva")
+"""Modules of timm whose transformers take pictures of any size, in whole patches."""
 LABEL_FREE = {"dino", "lvd142m", "lvd1689m", "sat493m", "mae", "fcmae"}
 """Tags of weights that timm says were learned without labels or captions."""
 
@@ -62,7 +64,10 @@ class Timm(Method):
 
     def _arguments(self, preset: Preset) -> dict[str, Any]:
         # Transformers have a position for every patch: their size is a matter of building.
-        return {"img_size": preset.size} if preset.size and self.config.get("fixed_input_size") else {}
+        fixed = {"img_size": preset.size} if preset.size and self.config.get("fixed_input_size") else {}
+        # These can spread their positions over pictures of any size, and of their own size come out the same.
+        spread = timm.models.is_model_in_modules(self.name.partition(".")[0], SPREADING)
+        return {**fixed, "dynamic_img_size": True} if spread else fixed
 
     def weights_on_disk(self) -> Path:
         """The library's own file, where its caches hold it already.
@@ -146,17 +151,18 @@ class Stage(nn.Module):
 
 
 class Last(nn.Module):
-    """What timm gives before its head, `read` by tokens or, for maps, pooled as its head does."""
+    """What timm gives before its head: maps pooled as its head does, or what `kind` says of tokens."""
 
-    def __init__(self, net: nn.Module, read: nn.Module | None) -> None:
+    def __init__(self, net: nn.Module, kind: str = "", prefix: int = 0, stride: int = 0) -> None:
         super().__init__()
-        self.net, self.read = net, read
+        self.net, self.kind, self.prefix, self.stride = net, kind, prefix, stride
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)` to `(B, dim)`, for the grid of tokens `(B, dim, h, w)`."""
         features: Tensor = self.net.forward_features(images)  # type: ignore[operator]
-        if self.read is not None:
-            return self.read(features)
+        if self.kind:
+            grid = (images.shape[2] // self.stride, images.shape[3] // self.stride)
+            return Tokens(self.kind, self.prefix, grid)(features)
         return self.net.forward_head(features, pre_logits=True).flatten(1)  # type: ignore[operator]
 
 
@@ -171,11 +177,10 @@ def _parts(net: Any, probe: Tensor) -> dict[str, tuple[nn.Module, int]]:
     prefix = getattr(net, "num_prefix_tokens", None)
     grid = (probe.shape[2] // strides[-1], probe.shape[3] // strides[-1])
     if not isinstance(last, Tensor) or last.ndim != 3 or prefix is None or last.shape[1] != prefix + grid[0] * grid[1]:
-        return {**found, "pool": (Last(net, None), 0)}
-    found["tokens"] = (Last(net, Tokens("tokens", prefix, grid)), strides[-1])
-    if prefix:
-        found["cls"] = (Last(net, Tokens("cls", prefix, grid)), 0)
-    return {**found, "pool": (Last(net, Tokens("pool", prefix, grid)), 0)}
+        return {**found, "pool": (Last(net), 0)}
+    kinds = ("tokens", "cls", "pool") if prefix else ("tokens", "pool")
+    lasts = {kind: (Last(net, kind, prefix, strides[-1]), strides[-1] if kind == "tokens" else 0) for kind in kinds}
+    return {**found, **lasts}
 
 
 def _names(strides: list[int]) -> list[str]:

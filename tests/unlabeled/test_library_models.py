@@ -17,6 +17,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from unlabeled import cli, library_timm, pages, plan, registry, run, weights
+from unlabeled.benchmarks.propagation.encoders import FeatureReader
+from unlabeled.benchmarks.propagation.frames import Native
 from unlabeled.errors import AbsentData, BadData, WrongCall
 from unlabeled.streams import Rng
 from unlabeled.training import key_maps
@@ -505,3 +507,37 @@ def test_the_command_line(nano):
     assert "no network" in str(CliRunner().invoke(cli.app, asked).exception)
     asked = ["esc10", "-m", "svm_mfcc", "--preset", "nano", "--data", str(nano), "--key-map", "moco"]
     assert "give --weights" in str(CliRunner().invoke(cli.app, asked).exception)
+
+
+# ---------------------------------------------------------------- features of cells
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit_tiny_patch16_224"])
+def test_transformers_of_timm_take_frames_of_any_size_in_whole_patches(name):
+    method, net, encoder = made(f"timm:{name}", size=64)
+    own = timm.create_model(name, img_size=64)
+    own.load_state_dict(net.state_dict())
+    pictures = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        tokens = own.eval().forward_features(normalised(pictures, method))[:, 1:]
+    wanted = tokens.transpose(1, 2).unflatten(2, (4, 4))
+    assert torch.allclose(encoder.encode(pictures, "tokens"), wanted, atol=1e-5), "their own size comes out as ever"
+    wide = torch.rand(1, 3, 48, 80, generator=torch.Generator().manual_seed(1))
+    for point in ("tokens", "block1"):
+        assert encoder.encode(wide, point).shape == (1, 192, 3, 5)
+    changed = wide.clone()
+    changed[..., :16, 64:] = 1 - changed[..., :16, 64:]
+    moved = (encoder.encode(changed, "block1") - encoder.encode(wide, "block1")).norm(dim=1)[0]
+    assert divmod(int(moved.argmax()), 5) == (0, 4), "rows and columns of the grid are those of the picture"
+
+
+@pytest.mark.parametrize(
+    "name, point, stride",
+    [("timm:vit_tiny_patch16_224", "tokens", 16), ("timm:resnet18", "block2", 8), (RESNET, "block2", 8)],
+)
+def test_which_map_follows_things_unless_another_is_named(name, point, stride):
+    _, _, encoder = made(name, size=64)
+    reader = FeatureReader(encoder, "", Native())
+    assert (reader.point, reader.stride) == (point, stride)
+    assert reader.adapters == ("dense_from_point", "propagate")
+    assert FeatureReader(encoder, "block1", Native()).point == "block1"
