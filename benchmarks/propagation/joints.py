@@ -7,7 +7,7 @@ itself needs no maps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -161,17 +161,21 @@ def index_maps(clip: PoseClip) -> np.ndarray:
     return np.stack(maps)
 
 
+COLORIZATION_POSE = PosePropagation(
+    COLORIZATION,
+    SQUARE_256,
+    "none",
+    cite="vondrick2018tracking",
+    unverified_adapters=(*COLORIZATION_UNVERIFIED, "drawing and read-out of joints"),
+)
 RECIPES: Mapping[str, PosePropagation] = {
     # Twice as large: at the native size of the generated set a cell of stride 4 is as wide as the tolerance.
     "world": PosePropagation(WORLD, NativeSize(times=2), stride=0),
     "crw-pose": PosePropagation(CRW_POSE, SQUARE_320, cite="jabri2020walk"),
     "timecycle-pose": PosePropagation(TIMECYCLE_POSE, SQUARE_320, "relu, l2", readout=5, cite="wang2019cycle"),
-    "colorization": PosePropagation(
-        COLORIZATION,
-        SQUARE_256,
-        "none",
-        cite="vondrick2018tracking",
-        unverified_adapters=(*COLORIZATION_UNVERIFIED, "drawing and read-out of joints"),
-    ),
+    "colorization": COLORIZATION_POSE,
+    # Published numbers are of split 1; these are for clips that only another split tests.
+    "colorization-split2": replace(COLORIZATION_POSE, splits=(2,)),
+    "colorization-split3": replace(COLORIZATION_POSE, splits=(3,)),
 }
 """By name; the first is what a method gets that names none."""

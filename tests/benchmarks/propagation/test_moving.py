@@ -25,6 +25,7 @@ from toy_trackers import (
 )  # fmt: skip
 
 from unlabeled import records, registry, run, screen
+from unlabeled.benchmarks.metrics import pck
 from unlabeled.benchmarks.propagation import frames as frame_sizes
 from unlabeled.benchmarks.propagation import joints as pose_recipes
 from unlabeled.benchmarks.propagation.encoders import FeatureReader
@@ -147,6 +148,14 @@ class Places16(Places):
 
     def dense(self, clips):
         return super().dense(clips[..., ::16, ::16])
+
+
+def test_the_real_clip_is_moved_and_labelled(real_data, store):
+    record = score(Tracks(Moved(), "propagator"), "jhmdb", real_data, store, recipe="colorization-split3")
+    truth = joints.read(next((real_data / "JHMDB/joint_positions").rglob("*.mat")))
+    expected = pck.pck([pck.clip_counts(np.repeat(truth[..., :1], truth.shape[2], axis=2), truth)]).mean
+    assert [score["value"] for score in record.scores.values()] == pytest.approx(expected, abs=1e-6)
+    assert "subset" in record.data["label"]["kinds"] and not record.deviations
 
 
 # ---------------------------------------------------------------- what a method is given
