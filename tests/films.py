@@ -1,5 +1,6 @@
 """Tiny videos, folders of frames, pictures and sounds whose every frame and sample is known."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -7,8 +8,8 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from unlabeled.contracts import ImageItem, SoundItem, VideoItem
-from unlabeled.streams import stream
+from unlabeled.contracts import ImageItem, Info, Pick, SoundItem, VideoItem
+from unlabeled.streams import Rng, stream
 
 FPS = 10
 RATE = 8_000
@@ -77,3 +78,30 @@ def sound_items(folder: Path, count: int, seconds: float = 1.0, subtype: str = "
         soundfile.write(path, wave, RATE, subtype=subtype)
         items.append(SoundItem(f"sound{k}", path, k, 1, str(k)))
     return items
+
+
+# ---------------------------------------------------------------- picks that travel to other processes
+
+
+@dataclass(frozen=True)
+class RunOf:
+    """A random run of frames, `runs` times, and the sound under it."""
+
+    length: int
+    sounds: float = 0.0
+    runs: int = 1
+
+    def __call__(self, info: Info, rng: Rng) -> Pick:
+        start = int(rng.numpy("start").integers(info.frames - self.length + 1))
+        stretch = ((start / info.fps, self.sounds),) * self.runs if self.sounds else ()
+        return Pick((tuple(range(start, start + self.length)),) * self.runs, stretch, start)
+
+
+def first_frame(info: Info, rng: Rng) -> Pick:
+    return Pick(((0,),))
+
+
+def busiest_frame(info: Info, rng: Rng) -> Pick:
+    """The frame after the largest change; needs motion."""
+    assert info.motion is not None
+    return Pick(((int(info.motion.argmax()) + 1,),))

@@ -1,8 +1,9 @@
 """The one loader: items and a Request in, batches of decoded items out.
 
-The method chooses (`Request.pick`), here is decoded. Choices are made in the process that trains, from an item's facts
-and its own random stream; worker processes get finished choices and read files. So the order of items and every draw
-are the same for any number of workers, and training can go on at any step without decoding what came before.
+The method chooses (`Request.pick`), here is decoded. Which items a batch holds is settled in the process that trains;
+what is read of each is chosen where it is read, from the item's facts and its own random stream alone. So the order of
+items and every draw are the same for any number of workers, and training can go on at any step without decoding what
+came before.
 
 Streams under the loader's Rng: `order/EPOCH`; `item/EPOCH/ID` for the pick; `augment/EPOCH/ID/NAME` and
 `augment/EPOCH/ID/sound/NAME`; `mix/EPOCH/ID` for the gain of a source.
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from unlabeled.contracts import Batch, Info, Pick, Request
 from unlabeled.datasets.decode import sound, video
@@ -45,7 +46,7 @@ class Loader:
 
     items       : videos (files or folders of frames), pictures or sounds; ids are unique
     rng         : its seed and path decide order, picks and augmentations
-    workers     : processes that decode; 0 decodes in this one
+    workers     : processes that choose and decode; 0 does so in this one
     labels      : class numbers in the batches: for benchmarks only
     cache       : folder for facts about files and for decoded frames; None decodes in every epoch
     cache_bytes : the largest file of decoded frames; None: 4 GiB, and at most a quarter of what is free
@@ -73,6 +74,8 @@ class Loader:
         tell: Callable[[str], None] = _silent,
     ) -> None:
         requests.check(request)
+        if workers:
+            requests.check_travels(request)
         requests.check_items(items, request, batch, labels)
         self.items, self.request, self.batch, self.rng = tuple(items), request, batch, rng
         self.workers = workers
@@ -85,9 +88,9 @@ class Loader:
         if cache is not None:
             cover = augment.reading_size(request)
             frames = frame_cache.ensure(self.items, known, cover, cache, cache_bytes, workers, tell)
-        # Without pick and motion: the first may not travel between processes, the second need not.
+        # Motion travels to other processes once, with the infos.
         bare = [replace(one, motion=None) for one in known]
-        self._reader = _Reader(self.items, bare, replace(request, pick=None), rng, labels, frames)
+        self._reader = _Reader(self.items, bare, self.infos, request, rng, labels, frames)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -115,38 +118,25 @@ class Loader:
         """
         return self._read(self._evaluation())
 
-    # -------------------------------------------------------- choices
-
-    def _training(self, step: int, stride: int) -> Generator[list[_Choice]]:
+    def _training(self, step: int, stride: int) -> Generator[_Members]:
         a_batch = self.batch * self.request.sources
         while True:
             epoch, within = divmod(step, self.steps_per_epoch)
-            order = self._order(epoch)[within * a_batch : (within + 1) * a_batch]
-            yield self._choices([int(index) for index in order], str(epoch))
+            order = _permutation(self.rng, epoch, len(self.items))
+            yield _Members(order[within * a_batch : (within + 1) * a_batch].tolist(), str(epoch))
             step += stride
 
-    def _evaluation(self) -> Generator[list[_Choice]]:
+    def _evaluation(self) -> Generator[_Members]:
         sources = self.request.sources
         groups = len(self.items) // sources
         for first in range(0, groups, self.batch):
             members = range(first, min(first + self.batch, groups))
-            yield self._choices([group + k * groups for group in members for k in range(sources)], ONCE)
+            yield _Members([group + k * groups for group in members for k in range(sources)], ONCE)
 
-    def _order(self, epoch: int) -> np.ndarray:
-        return _permutation(self.rng, epoch, len(self.items))
-
-    def _choices(self, indices: Sequence[int], epoch: str) -> list[_Choice]:
-        picks = [
-            requests.picked(self.request, self.items[k], self.infos[k], self.rng.under("item", epoch, self.items[k].id))
-            for k in indices
-        ]
-        requests.check_alike(self.request, [self.items[k] for k in indices], picks)
-        return [_Choice(k, epoch, pick) for k, pick in zip(indices, picks, strict=True)]
-
-    def _read(self, choices: Generator[list[_Choice]]) -> Iterator[Batch]:
+    def _read(self, members: Generator[_Members]) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
             self._reader,
-            batch_sampler=choices,
+            batch_sampler=members,
             num_workers=self.workers,
             collate_fn=_as_it_is,
             # Spawned, not forked: a forked child of a process with threads can hang.
@@ -159,14 +149,23 @@ class Loader:
             for got in reading:
                 if isinstance(got, UnlabeledError):
                     raise got
-                yield got
+                # Last, in this process: as bytes they are a quarter of the shared memory, which costs more than this.
+                yield replace(got, frames=None if got.frames is None else augment.unit(got.frames))
         except (GeneratorExit, UnlabeledError):
             # A process that is told to end while it hands a batch over aborts, loudly: take what is under way first.
-            choices.close()
+            members.close()
             with suppress(RuntimeError):
                 for _ in reading:
                     pass
             raise
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The items of a batch by number, and the epoch in which they are read."""
+
+    indices: list[int]
+    epoch: str
 
 
 @dataclass(frozen=True)
@@ -191,32 +190,43 @@ def _as_it_is(batch: Any) -> Any:
 
 
 class _Reader(Dataset[Any]):
-    """Choices to batches. It holds no open file and no array, so that it travels to other processes."""
+    """Members to batches. It holds no open file, so that it travels to other processes."""
 
     def __init__(
         self,
         items: Sequence[Item],
         known: Sequence[Facts],
+        infos: Sequence[Info],
         request: Request,
         rng: Rng,
         labels: bool,
         cache: FrameCache | None,
     ) -> None:
-        self.items, self.known, self.request, self.rng = items, known, request, rng
+        self.items, self.known, self.infos, self.request, self.rng = items, known, infos, request, rng
         self.labels, self.cache = labels, cache
         self.cover = augment.reading_size(request)
 
-    def __getitems__(self, choices: Sequence[_Choice]) -> Batch | UnlabeledError:
+    def __getitems__(self, members: _Members) -> Batch | UnlabeledError:
         """A batch, or what is wrong: DataLoader would rewrite the text of an error that a worker raises."""
         try:
-            return self._batch(choices)
+            return self._batch(self._choices(members))
         except UnlabeledError as fault:
             return fault
 
+    def _choices(self, members: _Members) -> list[_Choice]:
+        request, items, epoch = self.request, [self.items[k] for k in members.indices], members.epoch
+        picks = [
+            requests.picked(request, item, self.infos[k], self.rng.under("item", epoch, item.id))
+            for k, item in zip(members.indices, items, strict=True)
+        ]
+        requests.check_alike(request, items, picks)
+        return [_Choice(k, epoch, pick) for k, pick in zip(members.indices, picks, strict=True)]
+
     def _batch(self, choices: Sequence[_Choice]) -> Batch:
         request, first = self.request, choices[0].pick
-        frames = torch.stack([self._frames(choice) for choice in choices]) if first.frames else None
-        waves = torch.from_numpy(np.stack([self._sound(choice) for choice in choices])) if first.sound else None
+        # default_collate stacks what a worker made right in the memory that it shares: one copy less.
+        frames = default_collate([self._frames(choice) for choice in choices]) if first.frames else None
+        waves = default_collate([torch.from_numpy(self._sound(choice)) for choice in choices]) if first.sound else None
         target = _stacked([choice.pick.target for choice in choices])
         labels = torch.tensor([self.items[choice.index].target for choice in choices]) if self.labels else None
         ids = tuple(self.items[choice.index].id for choice in choices)
@@ -243,14 +253,14 @@ class _Reader(Dataset[Any]):
         return self.rng.under("augment", choice.epoch, self.items[choice.index].id)
 
     def _frames(self, choice: _Choice) -> torch.Tensor:
-        """`(runs, T, C, size, size)` of one item; runs in time `(runs, C, T, size, size)`."""
+        """`(runs, T, C, size, size)` of one item; runs in time `(runs, C, T, size, size)`. Bytes or float32."""
         wanted = [index for run in choice.pick.frames for index in run]
         if self.cache is not None:
             read = self.cache.read(choice.index, wanted)
         else:
             full = facts.some_frames(self.items[choice.index].path, wanted)
             read = np.stack([facts.resize(frame, self.cover) for frame in full])
-        ready = augment.pictures(read, self.request, self._draws(choice))
+        ready = augment.changed(read, self.request, self._draws(choice))
         runs = ready.unflatten(0, (len(choice.pick.frames), -1))
         return runs if self.request.kind in ("images", "frames") else runs.transpose(1, 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,6 +53,17 @@ def check(request: Request) -> None:
         raise WrongCall(f"a request of kind {request.kind} with gain {request.gain}")
     if request.pick is None and request.kind != "images":
         raise WrongCall(f"a request of kind {request.kind} has no pick: which frames shall be read?")
+
+
+def check_travels(request: Request) -> None:
+    """Refuse a pick that other processes cannot be given (WrongCall): a lambda, or a function inside a function."""
+    try:
+        pickle.dumps(request.pick)
+    except (pickle.PicklingError, AttributeError, TypeError) as fault:
+        raise WrongCall(
+            f"{_name(request)} cannot go to other processes: {fault}",
+            "define it at the top level of a module, or read without workers",
+        ) from fault
 
 
 def check_items(items: Sequence[Item], request: Request, batch: int, labels: bool) -> None:

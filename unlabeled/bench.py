@@ -106,6 +106,7 @@ BENCHES = {
     "davis": "masks",
     "propagation": "propagation",
     "loading": "loading",
+    "training": "training",
     "video": "video",
 }
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""

@@ -39,6 +39,20 @@ def test_pictures_are_read_with_a_margin_where_the_window_moves():
     assert augment.reading_size(Request("images", 224, augment=("flip",))) == 224
 
 
+def test_bytes_stay_bytes_until_a_colour_changes():
+    values = np.arange(256, dtype=np.uint8)
+    assert torch.equal(augment.unit(torch.from_numpy(values)), torch.from_numpy(values.astype(np.float32) / 255))
+    for names, colour, kind in (
+        (("crop", "shift", "flip"), "rgb", torch.uint8), (("jitter",), "rgb", torch.float32),
+        (("gain",), "rgb", torch.float32), ((), "grey", torch.float32), ((), "lab", torch.float32),
+    ):  # fmt: skip
+        request = Request("clips", SIZE, augment=names, colour=colour)
+        found = augment.changed(coordinates(), request, Rng(0))
+        assert found.dtype == kind and torch.equal(
+            augment.unit(found), augment.pictures(coordinates(), request, Rng(0))
+        )
+
+
 def test_without_augmentation_the_middle():
     plain = changed(coordinates())
     assert (starts(plain) == [2, 6]).all() and plain.shape == (5, 3, SIZE, SIZE)

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from films import FPS, RATE, frame_folder, number_frames, picture_items, sound_items, video_items, write_video
+from films import (
+    FPS,
+    RATE,
+    RunOf,
+    busiest_frame,
+    first_frame,
+    frame_folder,
+    number_frames,
+    picture_items,
+    sound_items,
+    video_items,
+    write_video,
+)  # fmt: skip
 
 from unlabeled.contracts import Batch, ImageItem, Info, Pick, Request, VideoItem
 from unlabeled.datasets.decode import sound, video
@@ -28,24 +40,9 @@ def clips(tmp_path_factory) -> list[VideoItem]:
     return video_items(tmp_path_factory.mktemp("clips"), 7, sound=True)
 
 
-def run_of(length: int, sounds: float = 0.0, runs: int = 1):
-    """A pick: a random run of frames, `runs` times, and the sound under it."""
-
-    def pick(info: Info, rng: Rng) -> Pick:
-        start = int(rng.numpy("start").integers(info.frames - length + 1))
-        stretch = ((start / info.fps, sounds),) * runs if sounds else ()
-        return Pick((tuple(range(start, start + length)),) * runs, stretch, start)
-
-    return pick
-
-
 def sound_alone(info: Info, rng: Rng) -> Pick:
     start = int(rng.numpy("start").integers(info.samples - 800 + 1))
     return Pick(sound=((start / info.rate, 800 / info.rate),))
-
-
-def first_frame(info: Info, rng: Rng) -> Pick:
-    return Pick(((0,),))
 
 
 def take(loader: Loader, count: int, first: int = 0) -> list[Batch]:
@@ -72,9 +69,9 @@ def test_images_of_pictures(tmp_path):
 def test_images_of_videos_frames_and_clips(clips):
     one = next(iter(Loader(clips, Request("images", 16, first_frame), 3, RNG)))
     assert one.frames.shape == (3, 3, 16, 16)
-    three = next(iter(Loader(clips, Request("frames", 16, run_of(3), colour="grey"), 3, RNG)))
+    three = next(iter(Loader(clips, Request("frames", 16, RunOf(3), colour="grey"), 3, RNG)))
     assert three.frames.shape == (3, 3, 1, 16, 16) and three.target.shape == (3,)
-    two = next(iter(Loader(clips, Request("clips", 16, run_of(4, runs=2), colour="lab"), 3, RNG)))
+    two = next(iter(Loader(clips, Request("clips", 16, RunOf(4, runs=2), colour="lab"), 3, RNG)))
     assert two.frames.shape == (3, 2, 3, 4, 16, 16) and two.target.dtype == torch.int64
     assert two.frames.min() >= 0 and two.frames.max() <= 1
 
@@ -101,7 +98,7 @@ def test_sizes_are_those_of_the_shorter_side(tmp_path):
 
 
 def test_mixtures_are_sums(clips):
-    request = Request("mixtures", 16, run_of(2, 0.2), rate=RATE, sources=2, gain=(0.5, 1.5))
+    request = Request("mixtures", 16, RunOf(2, 0.2), rate=RATE, sources=2, gain=(0.5, 1.5))
     batch = next(iter(Loader(clips, request, 3, RNG, labels=True)))
     assert batch.frames.shape == (3, 2, 3, 2, 16, 16) and batch.waves.shape == (3, 2, 1600)
     assert torch.equal(batch.mixture, batch.waves[:, 0] + batch.waves[:, 1])
@@ -203,7 +200,7 @@ def test_labels_are_absent_unless_asked(clips):
 # ---------------------------------------------------------------- order and draws
 
 
-AUGMENTED = Request("av", 16, run_of(2, 0.1), rate=RATE, augment=("crop", "flip", "jitter/each", "gain"))
+AUGMENTED = Request("av", 16, RunOf(2, 0.1), rate=RATE, augment=("crop", "flip", "jitter/each", "gain"))
 
 
 def test_no_clip_twice_and_all_in_an_epoch(clips):
@@ -228,12 +225,19 @@ def test_it_goes_on_at_any_step(clips, first, monkeypatch):
     assert all(same(batch, next(every_other)) for batch in whole[first::2])
 
 
-def test_workers_change_nothing(clips, capfd):
-    alone = take(Loader(clips, AUGMENTED, 3, RNG), 5)
+# The first changes colours, the frames of the second travel as bytes.
+@pytest.mark.parametrize(
+    "request_",
+    [AUGMENTED, Request("images", 16, busiest_frame, augment=("crop", "flip"), wants=frozenset({"motion"}))],
+    ids=["colours", "bytes"],
+)
+def test_workers_change_nothing(clips, capfd, request_):
+    alone = take(Loader(clips, request_, 3, RNG), 5)
+    assert all(batch.frames.dtype == torch.float32 and batch.frames.max() <= 1 for batch in alone)
     state = torch.random.get_rng_state()
-    for workers in (1, 2):
-        loader = Loader(clips, AUGMENTED, 3, RNG, workers=workers)
-        assert all(same(a, b) for a, b in zip(alone, take(loader, 5), strict=True))
+    for workers, first in ((1, 0), (2, 1)):
+        found = take(Loader(clips, request_, 3, RNG, workers=workers), 5 - first, first)
+        assert all(same(a, b) for a, b in zip(alone[first:], found, strict=True))
     assert torch.equal(state, torch.random.get_rng_state())
     assert capfd.readouterr().err == "", "processes that are no longer needed end without a word"
 
@@ -257,7 +261,7 @@ def test_order_does_not_depend_on_the_process(clips):
 
 
 def test_a_new_draw_moves_no_other(clips):
-    request = Request("clips", 16, run_of(2), augment=("crop",))
+    request = Request("clips", 16, RunOf(2), augment=("crop",))
     plain = take(Loader(clips, request, 3, RNG), 3)
     more = take(Loader(clips, replace(request, augment=("gain", "crop")), 3, RNG), 3)
     for a, b in zip(plain, more, strict=True):
@@ -320,11 +324,18 @@ def test_memory_stays_flat_over_a_thousand_clips(clips, tmp_path, cached):
 )
 def test_requests_that_cannot_be_met(clips, change, told):
     with pytest.raises(WrongCall, match=told):
-        Loader(clips, replace(Request("clips", 16, run_of(2)), **change), 2, RNG)
+        Loader(clips, replace(Request("clips", 16, RunOf(2)), **change), 2, RNG)
+
+
+def test_a_pick_that_cannot_go_to_other_processes(clips):
+    request = Request("images", 16, lambda info, rng: Pick(((0,),)))
+    assert next(iter(Loader(clips, request, 2, RNG))).frames is not None
+    with pytest.raises(WrongCall, match=r"<lambda> cannot go to other processes.*\n.*top level"):
+        Loader(clips, request, 2, RNG, workers=1)
 
 
 def test_too_few_items_for_a_batch(clips):
-    request = Request("mixtures", 16, run_of(2, 0.1), rate=RATE, sources=2)
+    request = Request("mixtures", 16, RunOf(2, 0.1), rate=RATE, sources=2)
     with pytest.raises(WrongCall, match="7 items are too few for a batch of 4 mixtures of 2: no batch holds a clip"):
         iter(Loader(clips, request, 4, RNG))
     with pytest.raises(WrongCall, match="0 items"):
@@ -339,7 +350,7 @@ def test_items_without_sound_are_named_together(tmp_path, clips):
     with pytest.raises(BadData, match="4 of 11 items have no sound: silent0, silent1, picture0, folder"):
         Loader(items, AUGMENTED, 2, RNG)
     with pytest.raises(WrongCall, match="1 items are sound without pictures: sound0"):
-        Loader([*clips, *sound_items(tmp_path, 1)], Request("clips", 16, run_of(2)), 2, RNG)
+        Loader([*clips, *sound_items(tmp_path, 1)], Request("clips", 16, RunOf(2)), 2, RNG)
 
 
 def test_items_without_a_class(clips):
@@ -383,8 +394,8 @@ def test_picks_that_leave_their_item(clips, kind, given, told):
 
 
 def test_picks_that_fail_or_differ(clips):
-    with pytest.raises(UnlabeledError, match=r"run_of.*pick of item 'clip\d' fails: ValueError: "):
-        next(iter(Loader(clips, Request("clips", 16, run_of(11)), 2, RNG)))
+    with pytest.raises(UnlabeledError, match=r"RunOf.*of item 'clip\d' fails: ValueError: "):
+        next(iter(Loader(clips, Request("clips", 16, RunOf(11)), 2, RNG)))
 
     def differing(info: Info, rng: Rng) -> Pick:
         return Pick((tuple(range(int(rng.numpy("n").integers(1, 9)))),))

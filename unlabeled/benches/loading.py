@@ -60,9 +60,9 @@ def loading(seconds_budget: float) -> list[Row]:
         found = [Loader(items, request, BATCH, Rng(0), workers=workers).from_step(0) for workers in WORKERS]
         sides = [lambda: _plain(items), *(_reading(batches, n) for batches, n in zip(found, WORKERS, strict=True))]
         times: list[list[float]] = [[] for _ in sides]
-        end = time.perf_counter() + seconds_budget
         for side in sides:
             side()  # workers start, caches fill
+        end = time.perf_counter() + seconds_budget
         while len(times[0]) < FEWEST_ROUNDS or time.perf_counter() < end:
             for side, taken in zip(sides, times, strict=True):
                 time.sleep(SETTLED_S)
