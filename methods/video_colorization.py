@@ -27,12 +27,15 @@ from unlabeled.training.nets.dense_trunks import DenseTrunk, GreyDense
 from unlabeled.training.nets.encoders import seeded
 from unlabeled.training.pointing import SpacedFrames, point, pointing_loss
 from unlabeled.training.signals.lab import from_unit
+from unlabeled.training.signals.rgb import coloured, unit_to_rgb
 
 # ---------------------------------------------------------------- constants
 
 COLOURS = 16
 SAMPLES = 10_000
 """Colours of cells from which the palette is made."""
+CLEAR = 15.0
+"""Distance in a and b by which a cell's colour must change to count: less may be noise between two of the palette."""
 
 
 @dataclass(frozen=True)
@@ -136,29 +139,33 @@ def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
 
 
 def measure(net: nn.Module, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor | None]:
-    """New colour or old? For cells whose colour is another one than that of the last reference at the same cell, how
-    often the true colour has the larger share of these two, item by item.
+    """New colour or old? For cells whose colour is clearly another one than that of the last reference at the same
+    cell, how often the true colour has the larger share of these two, item by item."""
+    assert batch.frames is not None and isinstance(net, PointingNet)
+    copied, true = net(batch.frames)
+    before, after = cell_colours(batch.frames, net.trunk.stride)[:, -2:].unbind(1)
+    return new_or_old(copied, true, (before - after).norm(dim=1) > CLEAR), None
+
+
+def new_or_old(copied: Tensor, true: Tensor, counts: Tensor) -> Tensor:
+    """Scores `(B,)` of shares `(B, COLOURS, h, w)` over the cells that count, `(B, h, w)`.
 
     Of two colours a and b, cells that went from a to b count as much as those that went from b to a, and colours that
     went one way alone do not count. So whatever answers without a look at the cell (always the commoner colour, any
     palette, a coin) has exactly 1/2; who copies in place has 0. Accuracy among all colours has no such number: it hangs
     on how many a video has.
     """
-    copied, true = net(batch.frames)
-    old, new = true[:, -2].flatten(1), true[:, -1].flatten(1)
-    shares = copied.flatten(2)
+    old, new, shares = true[:, -2].flatten(1), true[:, -1].flatten(1), copied.flatten(2)
     of_new, of_old = (shares.gather(1, colour[:, None])[:, 0] for colour in (new, old))
     wins = (of_new > of_old).to(shares) + 0.5 * (of_new == of_old).to(shares)
-    ways = old * COLOURS + new
-    none = shares.new_zeros(len(shares), COLOURS**2)
-    count, won = (
-        none.scatter_add(1, ways, value).view(-1, COLOURS, COLOURS) for value in (torch.ones_like(wins), wins)
-    )
+    ways, none = old * COLOURS + new, shares.new_zeros(len(shares), COLOURS**2)
+    held = counts.flatten(1).to(shares)
+    count, won = (none.scatter_add(1, ways, value).view(-1, COLOURS, COLOURS) for value in (held, held * wins))
     both = torch.minimum(count, count.transpose(1, 2)).triu(1)
     rate = won / count.clamp(min=1)
     weight = both.sum((1, 2))
     value = (both * (rate + rate.transpose(1, 2)) / 2).sum((1, 2)) / weight.clamp(min=1)
-    return torch.where(weight > 0, value, 0.5), None
+    return torch.where(weight > 0, value, 0.5)
 
 
 def other_lightness(batch: Batch, rng: Rng) -> Batch:
@@ -174,6 +181,24 @@ def other_lightness(batch: Batch, rng: Rng) -> Batch:
 
 
 SANITY = Sanity("new colour or old", 0.5, measure, {"target of another video": other_lightness})
+
+# ---------------------------------------------------------------- pictures
+
+
+def pictures(net: nn.Module, batch: Batch, rng: Rng) -> dict[str, Tensor]:
+    """The references, the target, and the target with the mean of the colours that it copies; also with those of the
+    last reference in place."""
+    assert batch.frames is not None and isinstance(net, PointingNet)
+    copied, true = net(batch.frames)
+    light = batch.frames[:, -1, :1]
+    in_place = functional.one_hot(true[:, -2], COLOURS).to(copied).movedim(-1, 1)
+    answers = {
+        name: coloured(light, torch.einsum("bkhw,kc->bchw", shares, net.palette))[:, :, None]
+        for name, shares in (("copied", copied), ("copied in place", in_place))
+    }
+    frames = unit_to_rgb(batch.frames).transpose(1, 2)
+    return {"shown": frames[:, :, :-1], "true": frames[:, :, -1:], **answers}
+
 
 # ---------------------------------------------------------------- method
 
@@ -207,7 +232,7 @@ class VideoColorization(Method):
         def artefacts(batches: Iterator[Batch], rng: Rng) -> dict[str, np.ndarray]:
             return {"palette": make_palette(islice(batches, preset.palette), rng, dense_trunks.STRIDES[preset.network])}
 
-        return Pretext(data, preset.train, SANITY, loss, artefacts=artefacts)
+        return Pretext(data, preset.train, SANITY, loss, artefacts=artefacts, pictures=pictures)
 
     def adapt(self, net: PointingNet, preset: Preset) -> GreyDense:
         """The features of the trunk, of grey frames."""

@@ -7,7 +7,7 @@ import torch
 
 from unlabeled.methods.random import METHOD
 from unlabeled.streams import Rng
-from unlabeled.training.nets import soundnet
+from unlabeled.training.nets import dense_trunks, soundnet
 
 
 def image(name, **changed):
@@ -46,3 +46,17 @@ def test_small_presets_bring_a_schedule_for_fine_tuning():
     encoders = (image("mini"), METHOD.adapt(METHOD.build(clips, Rng(0)), clips))
     assert all(encoder.finetune == METHOD.presets["mini"].finetune is not None for encoder in encoders)
     assert METHOD.presets["paper"].finetune is None
+
+
+def test_cells_have_the_trunk_of_video_colorization():
+    preset = replace(METHOD.presets["mini"], role="dense")
+    net, same = METHOD.build(preset, Rng(0)), METHOD.build(preset, Rng(0))
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), same.state_dict().values(), strict=True))
+    encoder = METHOD.adapt(net, preset)
+    clips = torch.rand(2, 3, 2, 33, 40, generator=torch.Generator().manual_seed(0))
+    before = encoder.dense(clips)
+    encoder.calibrate([clips])
+    features = encoder.dense(clips)
+    assert features.shape == (2, 64, 2, 9, 10) and (encoder.stride, encoder.reach) == (4, 0)
+    assert not torch.allclose(before, features), "statistics come from the clips"
+    assert dense_trunks.make("colour_resnet").stride == 8 and METHOD.presets["paper"].cells == "colour_resnet"

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from unlabeled.contracts import Train
+from unlabeled.contracts import Batch, Progress, Train
 from unlabeled.errors import BadData, UnlabeledError
-from unlabeled.methods.supervised import METHOD
+from unlabeled.methods.supervised import METHOD, follow_loss
 from unlabeled.streams import Rng
 
 TOY = replace(
@@ -121,8 +122,89 @@ def test_a_window_knows_the_order_of_its_frames():
 
 
 def test_presets():
-    assert METHOD.roles == {"video_classifier", "image"} and METHOD.supervision == "labels"
+    assert METHOD.roles == {"video_classifier", "image", "mask_classifier"} and METHOD.supervision == "labels"
     assert METHOD.presets["paper"].train.batch == 256 and METHOD.presets["paper"].network == "caffenet"
     assert METHOD.presets["mini"].size == (32, 40)
     assert METHOD.presets["paper"].finetune is None
     assert fitted(preset=replace(TOY, train=replace(TOY.train, steps=1))).finetune == METHOD.presets["mini"].finetune
+
+
+# ---------------------------------------------------------------- masks
+
+
+class Films:
+    """Clips of a bright square that moves over plain ground, or their index maps."""
+
+    rate = 0
+
+    def __init__(self, masks, sizes=((40, 48), (44, 40), (40, 48))):
+        self.masks, self.sizes = masks, sizes
+        self.ids = [f"film {k}" for k in range(len(sizes))]
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getitem__(self, index):
+        draw, (height, width) = np.random.default_rng(index), self.sizes[index]
+        clip = np.full((10, height, width, 3), draw.integers(40, 90), dtype=np.uint8)
+        clip += draw.integers(0, 20, clip.shape[1:], dtype=np.uint8)
+        numbers, grain = np.zeros(clip.shape[:3], dtype=np.uint8), draw.integers(150, 255, (16, 16, 1), dtype=np.uint8)
+        for t in range(10):
+            y, x = 4 + t, 3 + 2 * t
+            clip[t, y : y + 16, x : x + 16], numbers[t, y : y + 16, x : x + 16] = grain, 1
+        return numbers if self.masks else clip
+
+
+def pointer(seed=0, steps=20):
+    nano = METHOD.presets["nano"]
+    preset = replace(nano, role="mask_classifier", follow=replace(nano.follow, steps=steps, batch=4), window=32)
+    return METHOD.adapt(METHOD.build(preset, Rng(seed)), preset)
+
+
+def test_cells_learn_which_of_them_are_one_object():
+    role = pointer()
+    clip = torch.from_numpy(Films(False)[1]).permute(3, 0, 1, 2)[None].float() / 255
+    with pytest.raises(UnlabeledError, match="nothing was learned"):
+        role.dense(clip)
+    role.fit(Films(False), Films(True), Rng(0))
+    features = role.dense(clip)
+    assert features.shape == (1, role.dim, 10, 11, 10)
+    cells = functional.normalize(features, dim=1)[0]
+    numbers = torch.from_numpy(Films(True)[1][:, 2::4, 2::4].astype(np.int64))
+    alike = cells[:, 2].flatten(1).T @ cells[:, 5].flatten(1)
+    found = numbers[2].flatten()[alike.argmax(0)].view_as(numbers[5])
+    assert float((found == numbers[5]).float().mean()) > 0.9
+
+
+def test_masks_are_learned_alike_from_one_seed():
+    clip, found = torch.rand(1, 3, 1, 32, 32, generator=torch.Generator().manual_seed(0)), []
+    for seed in (0, 0, 1):
+        role = pointer(steps=2)
+        role.fit(Films(False), Films(True), Rng(seed))
+        found.append(role.dense(clip))
+    assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+
+
+def test_an_object_that_no_reference_shows_counts_nothing():
+    net = pointer().start
+    frames = torch.rand(1, 4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    masks = torch.zeros(1, 4, 16, 16, dtype=torch.long)
+    masks[:, :, :8] = 1
+
+    def loss_of(target):
+        found = follow_loss(net.eval(), Batch(("x",), frames, target=target), Rng(0), Progress(0, 1))
+        return float(found.players["main"].detach())
+
+    new = masks.clone()
+    new[:, 3, 12:, 12:] = 2
+    assert np.isfinite(loss_of(new)) and loss_of(new) < 10, "a share of nothing would cost 13.8"
+    assert loss_of(masks) != loss_of(new)
+
+
+def test_a_film_that_is_too_short_says_so():
+    class Short(Films):
+        def __getitem__(self, index):
+            return super().__getitem__(index)[:3]
+
+    with pytest.raises(BadData, match="3 frames where 4 are needed"):
+        pointer().fit(Short(False), Short(True), Rng(0))
