@@ -136,7 +136,7 @@ class Loader:
     def _read(self, members: Generator[_Members]) -> Iterator[Batch]:
         loader: DataLoader[Any] = DataLoader(
             self._reader,
-            batch_sampler=members,
+            batch_sampler=members,  # type: ignore[arg-type]  # whatever it gives is handed to __getitems__
             num_workers=self.workers,
             collate_fn=_as_it_is,
             # Spawned, not forked: a forked child of a process with threads can hang.

@@ -56,7 +56,7 @@ def training(seconds_budget: float) -> list[Row]:
     with one_thread(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         place = DATASET.find(make.ensure(DATASET.id, WORLD, 0, folder))
-        assert pretext is not None and place is not None
+        assert pretext is not None and pretext.loss is not None and place is not None
         items, _ = pretraining.parts(DATASET.survey(place))
         read = [
             Loader(items, pretext.data, pretext.train.batch, Rng(0), cache=folder / "frames", workers=workers)
@@ -72,7 +72,8 @@ def training(seconds_budget: float) -> list[Row]:
         peer()
         rounds = max(FEWEST_ROUNDS, round(seconds_budget / (2 * peer())))
         steps = rounds * (AHEAD + STEPS)
-        times: list[list[float]] = [[], []]
+        our_times: list[float] = []
+        their_times: list[float] = []
         start, weights = 0.0, torch.empty(0)
 
         def told(seen: loop.Seen) -> None:
@@ -81,9 +82,9 @@ def training(seconds_budget: float) -> list[Row]:
                 weights = _weights(ours)
             within = seen.step % (AHEAD + STEPS)
             if within == 0:
-                times[0].append(time.perf_counter() - start)
+                our_times.append(time.perf_counter() - start)
                 time.sleep(SETTLED_S)
-                times[1].append(peer())
+                their_times.append(peer())
             elif within == AHEAD:
                 start = time.perf_counter()
 
@@ -94,7 +95,7 @@ def training(seconds_budget: float) -> list[Row]:
         difference = float((weights - _weights(theirs)).abs().max())
     what = "training shuffle_and_learn at mini, one loader process"
     peer_is = f"PyTorch {torch.__version__}, plain steps on one batch"
-    return [row(what, *times, STEPS, peer_is, difference, "steps/s")]
+    return [row(what, our_times, their_times, STEPS, peer_is, difference, "steps/s")]
 
 
 def _weights(net: nn.Module) -> torch.Tensor:
