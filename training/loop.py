@@ -274,5 +274,6 @@ def _memory_faults(plan: Train) -> Iterator[None]:
             raise
         raise UnlabeledError(
             f"memory is full with parts of {part_size(plan)} items ({first_line(fault)})",
-            f"raise `accumulate` ({plan.accumulate}: more parts, each smaller), or lower `batch` ({plan.batch})",
+            f"raise `accumulate` ({plan.accumulate}: more parts, each smaller), or lower `batch` ({plan.batch}); in "
+            "pretraining --set train.accumulate=N",
         ) from fault

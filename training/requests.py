@@ -101,7 +101,7 @@ def check_enough(items: Sequence[Item], request: Request, batch: int) -> None:
         of = f" mixtures of {request.sources}" if request.sources > 1 else ""
         raise WrongCall(
             f"{len(items)} items are too few for a batch of {batch}{of}: no batch holds a clip twice",
-            "take a smaller batch or more items",
+            "give more items, or a smaller batch (in pretraining --set train.batch=N)",
         )
 
 

@@ -652,7 +652,8 @@ class Score:
 class Scores:
     """Aggregate of all units: metric name -> Score, the main one first, and breakdowns as JSON values.
 
-    `partial` says what is missing from the number although every unit ran.
+    `partial` says what is missing from the number although every unit ran. A note that begins with `deviation: ` says
+    in what the run departed from the recipe, and blocks a verdict.
     """
 
     metrics: Mapping[str, Score]

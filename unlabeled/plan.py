@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -266,15 +267,32 @@ def _values(
         raise registry.unknown(f"preset of {method.id}", preset, presets)
     fields = {field.name: field for field in dataclasses.fields(presets[preset])}
     values = dataclasses.replace(presets[preset], **{name: sets[name] for name in sets if name in fields})
-    hints = typing.get_type_hints(type(values))
-    changed = {}
+    changed = values
     for name, given in settings.items():
-        if name not in fields:
-            raise registry.unknown(f"setting of {method.id}", name, fields)
-        value = _parse(given, hints[name], name)
-        if value != getattr(values, name):
-            changed[name] = value
-    return dataclasses.replace(values, **changed), tuple(sorted(changed.items()))
+        changed = _changed(changed, name.split("."), given, f"setting of {method.id}", name)
+    told = {name: setting(changed, name) for name in settings if setting(changed, name) != setting(values, name)}
+    return changed, tuple(sorted(told.items()))
+
+
+def setting(values: Any, name: str) -> Any:
+    """The value of a setting; `train.batch` is a field of the preset's field `train`."""
+    return functools.reduce(getattr, name.split("."), values)
+
+
+def _changed(values: Any, path: Sequence[str], given: Any, what: str, name: str) -> Any:
+    """Constants with one setting changed; `path` leads to it, `name` is the whole of what was asked for."""
+    first, *rest = path
+    fields = [field.name for field in dataclasses.fields(values)]
+    if first not in fields:
+        raise registry.unknown(what, first, fields)
+    held = getattr(values, first)
+    if rest and not dataclasses.is_dataclass(held):
+        raise WrongCall(f"--set {name}: {first} has no fields of its own (it is {held!r})")
+    if rest:
+        value = _changed(held, rest, given, f"{what} below {first}", name)
+    else:
+        value = _parse(given, typing.get_type_hints(type(values))[first], name)
+    return dataclasses.replace(values, **{first: value})
 
 
 def _parse(given: Any, kind: Any, name: str) -> Any:

@@ -19,10 +19,13 @@ from typing import Any
 from unlabeled import keys, weights
 from unlabeled.contracts import Metric, Outcome, Scores, Survey
 from unlabeled.errors import UnlabeledError
-from unlabeled.plan import Plan
+from unlabeled.plan import Plan, setting
 from unlabeled.records import Record
 from unlabeled.resolve import Resolved, by_kind
 from unlabeled.store import Journal, Store
+
+DEVIATION = "deviation: "
+"""A note of a benchmark that begins so is one: in what it departed from its recipe came out only while it ran."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ def finish(resolved: Resolved, store: Store, journal: Journal, keep: str, learne
     items = [{"unit": unit, **item} for unit, outcome in outcomes.items() for item in outcome.items]
     kept = store.write_items(resolved.id, items, keep)
     empty = _empty(resolved)
+    said = [note for note in scores.notes if note.startswith(DEVIATION)]
+    notes = [note for note in scores.notes if note not in said]
     return dataclasses.replace(
         empty,
         method={**empty.method, **learned},
@@ -71,7 +76,8 @@ def finish(resolved: Resolved, store: Store, journal: Journal, keep: str, learne
         missing_units=missing,
         scores=_numbers(scores, made.benchmark.metrics),
         breakdown=dict(scores.breakdown),
-        notes=(*(f"partial: {text}" for text in scores.partial), *scores.notes, *_other_notes(made, resolved.code)),
+        notes=(*(f"partial: {text}" for text in scores.partial), *notes, *_other_notes(made, resolved.code)),
+        deviations=(*empty.deviations, *(note.removeprefix(DEVIATION) for note in said)),
         items=kept,
     )
 
@@ -141,7 +147,7 @@ def _other_notes(made: Plan, code: keys.CodeKey) -> tuple[str, ...]:
 def _deviations(made: Plan) -> tuple[str, ...]:
     presets = made.method.variants[made.spec.variant] if made.spec.variant else made.method.presets
     usual = presets[made.spec.preset]
-    changed = [f"setting {name}={value} (preset: {getattr(usual, name)})" for name, value in made.spec.settings]
+    changed = [f"setting {name}={value} (preset: {setting(usual, name)})" for name, value in made.spec.settings]
     given = made.benchmark.recipes[made.spec.recipe]
     if made.recipe.point != given.point:
         changed.append(f"point {made.recipe.point} (recipe: {given.point})")

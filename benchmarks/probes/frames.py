@@ -29,7 +29,7 @@ CALIBRATION = (8, 16, 4)
 MOST_BYTES = 16 * 1024**3
 """Features that are held at once."""
 MOST_CLIP_BYTES = 2 * 1024**3
-"""Decoded clips that are held while a classifier learns; others are decoded whenever it asks."""
+"""Decoded clips that are held while a network learns; others are decoded whenever it asks."""
 
 
 class Answer(NamedTuple):
@@ -90,12 +90,12 @@ def resized(item: VideoItem, cover: Size, wanted: frozenset[int] | None = None) 
 # ---------------------------------------------------------------- before features are read
 
 
-def fit(encoder: ImageEncoder, train: Sequence[VideoItem], labels: np.ndarray, rng: Rng) -> bool:
+def fit(encoder: ImageEncoder, items: ClipItems, labels: np.ndarray, rng: Rng) -> bool:
     """Let an encoder that is a classifier too learn from the training clips; whether it is one."""
     learn = getattr(encoder, "fit", None)
     if learn is None:
         return False
-    learn(ClipItems(train, encoder.size), labels, rng.under("fit"))
+    learn(items, labels, rng.under("fit"))
     return True
 
 
@@ -128,11 +128,13 @@ class FrameFeatures:
         self.point = find_point(encoder, point)
         self.request = Request("images", encoder.size)
         self.cover = augment.reading_size(self.request)
+        self.pictures = Pictures(cover_for_crops(encoder.size))
         self._known: dict[str, np.ndarray] = {}
 
     def learn(self, train: Sequence[VideoItem], labels: np.ndarray, rng: Rng) -> None:
         """What the encoder takes from the training clips before it is read: labels, statistics or nothing."""
-        if fit(self.encoder, train, labels, rng) or calibrate(self.encoder, train, rng):
+        items = ClipItems(train, self.encoder.size, self.pictures)
+        if fit(self.encoder, items, labels, rng) or calibrate(self.encoder, train, rng):
             self._known.clear()
 
     def of(self, items: Sequence[VideoItem]) -> list[np.ndarray]:
@@ -179,28 +181,44 @@ class FrameFeatures:
         return features.to(torch.float32).numpy()
 
 
+class Pictures:
+    """Frames of clips that just cover a window, `(n, 3, h, w)` uint8; whole clips are remembered while they fit."""
+
+    def __init__(self, cover: Size) -> None:
+        self.cover, self.left = cover, MOST_CLIP_BYTES
+        self._known: dict[str, np.ndarray] = {}
+
+    def of(self, item: VideoItem) -> np.ndarray:
+        """All frames of a clip."""
+        if item.id in self._known:
+            return self._known[item.id]
+        clip = np.stack(list(resized(item, self.cover)))
+        self.left -= clip.nbytes
+        if self.left >= 0:
+            self._known[item.id] = clip
+        return clip
+
+    def some(self, item: VideoItem, wanted: Sequence[int]) -> np.ndarray:
+        """Some frames of a clip, in the order of `wanted`."""
+        if self.left > 0 or item.id in self._known:
+            return self.of(item)[list(wanted)]
+        return np.stack([facts.resize(frame, self.cover) for frame in facts.some_frames(item.path, wanted)])
+
+
 class ClipItems:
     """Whole clips for a classifier: item k is `(frames, H, W, 3)` uint8, larger than `size` by what a crop may move."""
 
     rate = 0
 
-    def __init__(self, items: Sequence[VideoItem], size: Size) -> None:
+    def __init__(self, items: Sequence[VideoItem], size: Size, pictures: Pictures | None = None) -> None:
         self.items, self.ids = items, [item.id for item in items]
-        self.cover = cover_for_crops(size)
-        self._known: dict[int, np.ndarray] = {}
-        self._bytes = 0
+        self.pictures = pictures or Pictures(cover_for_crops(size))
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        if index in self._known:
-            return self._known[index]
-        clip = np.stack(list(resized(self.items[index], self.cover))).transpose(0, 2, 3, 1)
-        if self._bytes + clip.nbytes <= MOST_CLIP_BYTES:
-            self._known[index] = clip
-            self._bytes += clip.nbytes
-        return clip
+        return self.pictures.of(self.items[index]).transpose(0, 2, 3, 1)
 
 
 # ---------------------------------------------------------------- labels

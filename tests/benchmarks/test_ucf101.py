@@ -227,7 +227,7 @@ def test_fine_tuning_on_the_generated_set(world, tmp_path):
         Colours(), "ucf101", recipe="shuffle-learn", data=world, preset="nano", store=tmp_path, limit=2
     )
     assert record.status == "complete" and len(record.units) == 3
-    assert any("3 steps of 8 frames, not 20000 of 256" in note for note in record.notes)
+    assert any("3 steps of 8 frames, not 20000 of 256" in text for text in record.deviations)
     assert any("not checked in the paper" in text for text in record.deviations)
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from unlabeled.benchmarks.probes import finetune, frames, ordered
-from unlabeled.contracts import Point, VideoItem
+from unlabeled.contracts import Point, Request, VideoItem
 from unlabeled.streams import Rng
 
 
@@ -70,6 +70,33 @@ def test_untrained_encoders_are_calibrated_and_classifiers_learn(tmp_path):
         frames.FrameFeatures(role, "", {}, None).learn(items, np.arange(3), Rng(0))
     assert untrained.batches == [(12, 3, 8, 8)], "four frames of each of three clips"
     assert classifier.seen == ([(5, 9, 12, 3)] * 3, [0, 1, 2], ["a", "b", "c"])
+
+
+def test_clips_are_decoded_once_while_they_fit(tmp_path, monkeypatch):
+    items = [clip(tmp_path, name) for name in "ab"]
+    decoded = []
+    read = frames.resized
+    monkeypatch.setattr(frames, "resized", lambda item, cover: decoded.append(item.id) or read(item, cover))
+    monkeypatch.setattr(frames, "MOST_CLIP_BYTES", 5 * 3 * 9 * 12 + 1)
+    pictures = frames.Pictures((9, 12))
+    for item in items * 2:
+        assert pictures.some(item, [4, 0, 0])[:, 0, 0, 0].tolist() == [200, 0, 0]
+    assert decoded == ["a", "b"], "there is room for one; of others only the frames that are wanted are read"
+    assert frames.ClipItems(items, 8, pictures)[0].shape == (5, 9, 12, 3)
+
+
+def test_fine_tuning_draws_one_frame_of_each_clip_with_its_class(tmp_path):
+    items = [clip(tmp_path, name) for name in "abc"]
+    role = finetune.FineTuning().prepare(Red(), {item.id: 5 for item in items})
+    request = Request("images", 8, augment=("crop",))
+    drawn = finetune.TrainingFrames(role, items, np.array([7, 8, 9]), request)
+    stream = drawn.parts(4, Rng(0), 0)
+    first, second = next(stream), next(stream)
+    assert first.frames.shape == (4, 3, 8, 8) and len(set(first.ids[:3])) == 3
+    assert [{"a": 7, "b": 8, "c": 9}[name] for name in first.ids] == first.labels.tolist()
+    shades = {round(float(batch.frames[k, 0].mean()) * 255) for batch in (first, second) for k in range(4)}
+    assert shades <= {0, 50, 100, 150, 200} and len(shades) > 1
+    assert torch.equal(next(drawn.parts(4, Rng(0), 1)).frames, second.frames)
 
 
 def test_training_statistics_and_features_that_never_change():
