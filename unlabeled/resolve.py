@@ -14,6 +14,7 @@ from unlabeled import keys, pretrain
 from unlabeled.contracts import Problem, Survey
 from unlabeled.errors import AbsentData, BadData, name_several
 from unlabeled.plan import Plan
+from unlabeled.pretrain import Needs
 from unlabeled.state import state_of
 from unlabeled.store import Store
 
@@ -40,7 +41,7 @@ class Resolved:
     key: str
     not_cached: str = ""
     pretrain: pretrain.Pretraining | None = None
-    needs: pretrain.Needs = ()
+    needs: Needs = ()
 
     @property
     def id(self) -> str:
@@ -78,14 +79,14 @@ def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Re
     return Resolved(made, survey, spec, spec_key, code, keys.run_key(spec_key, code.key + held), why, learned, needs)
 
 
-def _learned(made: Plan, needs: pretrain.Needs, store: Store, watch: Watch, remember: bool) -> pretrain.Pretraining:
+def _learned(made: Plan, needs: Needs, store: Store, watch: Watch, remember: bool) -> pretrain.Pretraining:
     """The pretraining of a plan that has one."""
     assert made.pretrain is not None
     unlabelled = _look(made.pretrain.reader, made.pretrain.data, made, None, store, watch, remember)
     return pretrain.of(made, made.pretrain.modules, unlabelled, needs)
 
 
-def _needs(made: Plan, store: Store, watch: Watch, remember: bool) -> pretrain.Needs:
+def _needs(made: Plan, store: Store, watch: Watch, remember: bool) -> Needs:
     """The pretrainings that must come first."""
     return tuple(
         (name, _learned(plan, _needs(plan, store, watch, remember), store, watch, remember))

@@ -74,8 +74,8 @@ def horn_schunck(first: Tensor, second: Tensor, constants: Constants = Constants
     if first.shape != second.shape:
         raise BadData(f"frames of {tuple(first.shape)} and {tuple(second.shape)} have no flow between them")
     one, other = (normalised(frames, constants.contrast) for frames in (first, second))
-    flow = first.new_zeros(len(first), 2, 1, 1)
-    for height, width in reversed(sizes(*first.shape[-2:], constants)):
+    flow, (rows, columns) = first.new_zeros(len(first), 2, 1, 1), first.shape[-2:]
+    for height, width in reversed(sizes(rows, columns, constants)):
         flow = resized(flow, height, width)
         flow = refined(_smaller(one, height, width), _smaller(other, height, width), flow, constants)
     return flow
