@@ -13,6 +13,7 @@ import hashlib
 import json
 import pickle
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -31,6 +32,7 @@ from unlabeled.training.passes import first_line
 
 SCHEMA = 1
 """Number of the checkpoint format; others are refused."""
+AGAIN = "delete that folder: the next run trains it anew"
 
 WEIGHTS, ARRAYS, ABOUT, CURVE, PROGRESS = (
     "weights.safetensors",
@@ -159,13 +161,13 @@ def load(folder: Path, net: nn.Module, *, method: str, variant: str = "") -> tup
     about, hashes = _read_json(folder)
     for what, asked, found in (("method", method, about.method), ("variant", variant, about.variant)):
         if asked != found:
-            raise BadData(f"{folder}: weights of {what} {found!r}, not of {asked!r}")
+            raise BadData(f"{folder}: weights of {what} {found!r}, not of {asked!r}", AGAIN)
     content = {name: _read_hashed(folder / name, sha256) for name, sha256 in hashes.items()}
     try:
         weights = safetensors.torch.load(content[WEIGHTS])
         arrays = safetensors.numpy.load(content[ARRAYS]) if ARRAYS in content else {}
     except safetensors.SafetensorError as fault:
-        raise BadData(f"{folder}: no readable safetensors ({fault})", "train it anew") from fault
+        raise BadData(f"{folder}: no readable safetensors ({fault})", AGAIN) from fault
     fill(net, weights, str(folder / WEIGHTS))
     return about, arrays
 
@@ -198,10 +200,10 @@ def _read_json(folder: Path) -> tuple[About, dict[str, str]]:
     try:
         said = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as fault:
-        raise BadData(f"{file}: cannot be read ({fault})") from fault
+        raise BadData(f"{file}: cannot be read ({fault})", AGAIN) from fault
     if not isinstance(said, dict) or said.get("schema") != SCHEMA:
         found = said.get("schema") if isinstance(said, dict) else None
-        raise BadData(f"{file}: checkpoint format {found!r}, this version reads {SCHEMA}")
+        raise BadData(f"{file}: checkpoint format {found!r}, this version reads {SCHEMA}", AGAIN)
     names = {"schema", "sha256", *(f.name for f in fields(About))}
     faults = [f"{name} is missing" for name in sorted(names - said.keys())]
     faults += [f"{name} is not known" for name in sorted(said.keys() - names)]
@@ -209,7 +211,7 @@ def _read_json(folder: Path) -> tuple[About, dict[str, str]]:
     if not isinstance(hashes, dict) or not {WEIGHTS} <= hashes.keys() <= {WEIGHTS, ARRAYS}:
         faults.append(f"sha256 does not name {WEIGHTS}")
     if faults:
-        raise BadData(f"{file}: {name_several(faults)}")
+        raise BadData(f"{file}: {name_several(faults)}", AGAIN)
     return About(**{f.name: said[f.name] for f in fields(About)}), hashes
 
 
@@ -217,9 +219,9 @@ def _read_hashed(file: Path, sha256: str) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as fault:
-        raise BadData(f"{file}: cannot be read ({fault.strerror})", "train it anew") from fault
+        raise BadData(f"{file}: cannot be read ({fault.strerror})", AGAIN) from fault
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise BadData(f"{file}: not the file that {ABOUT} names, its hash is another", "train it anew")
+        raise BadData(f"{file}: not the file that {ABOUT} names, its hash is another", AGAIN)
     return content
 
 
@@ -242,7 +244,9 @@ def read_weights(file: Path, unwrap: Sequence[str] = ()) -> dict[str, Tensor]:
             raise BadData(f"{file}: no readable safetensors ({fault})") from fault
     try:
         # Many released files keep the arguments of their training beside the tensors: plain values, no code.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            # A foreign pickle is refused in our words alone.
+            warnings.simplefilter("ignore", UserWarning)
             found = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as fault:
         raise BadData(
