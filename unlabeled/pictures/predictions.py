@@ -1,0 +1,171 @@
+"""What a predictive pretext said beside what was to come: strips and films of held-out items, and all their errors.
+
+Pictures are those of `Pretext.pictures`; errors are squared differences from the true pictures, values in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlabeled.contracts import Pretext
+from unlabeled.errors import UnlabeledError
+from unlabeled.pictures import films
+from unlabeled.pictures.sheet import Canvas, Plate, cut, file_name, resized, save, shown_size, spread
+from unlabeled.pictures.system import System
+from unlabeled.streams import Rng
+from unlabeled.training import loop, pretraining
+from unlabeled.training.loading import Loader
+from unlabeled.training.passes import evaluating, own_torch, seed_torch
+
+ITEMS = 6
+"""Held-out items that are drawn; errors are of all."""
+MOST, SIDE = 10, 96
+"""Frames of a row that are drawn, at equal steps, and most pixels of one."""
+NAMES, GAP, EDGE, HEAD, ABOVE = 110, 4, 20, 56, 30
+FPS = 8.0
+"""Frames of a film in a second, whatever their distance was."""
+SHOWN, TRUE = "shown", "true"
+
+Rows = Mapping[str, np.ndarray]
+"""Pictures by name, `(T, H, W, 3)` uint8 each."""
+
+
+class Error(NamedTuple):
+    """Mean squared error over n items and its standard error; `less` is the paired one less the network's own."""
+
+    value: float
+    se: float
+    less: float
+    less_se: float
+
+
+def draw(system: System, out: Path) -> list[Plate]:
+    """A sheet of held-out items with a film of each; none of a pretext that predicts no pictures."""
+    pretext = system.pretext
+    if pretext.pictures is None:
+        return []
+    _, held = pretraining.parts(system.unlabelled)
+    chosen = {item.id for item in spread(held, ITEMS)}
+    drawn: dict[str, Rows] = {}
+    parts = []
+    for ids, rows in answers(system, held, pretext):
+        parts.append(squared(rows))
+        drawn |= {
+            name: {row: bytes_of(p[k]) for row, p in rows.items()} for k, name in enumerate(ids) if name in chosen
+        }
+    found = errors({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    title = f"What {system.name} said, beside what was to come"
+    file = save(sheet(drawn, title).figure, out / "predictions.png")
+    played = tuple(
+        (name, films.write(out / file_name(k, name, "prediction.mp4"), side_by_side(rows), FPS))
+        for k, (name, rows) in enumerate(drawn.items())
+    )
+    return [Plate(file, title, _caption(found, len(held)), films=played)]
+
+
+def answers(
+    system: System, held: Sequence[Any], pretext: Pretext
+) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Ids and rows of pictures of all held-out items, batch by batch, asked as the first time after training."""
+    assert pretext.pictures is not None
+    rng = Rng(system.record.spec["seed"]).under("pretrain")
+    net, cpu = system.trained(), torch.device("cpu")
+    size = min(len(held), loop.part_size(pretext.train))
+    loader = Loader(
+        held, pretext.data, size, rng.under("held-out", 0), cache=system.store.root / "frames", cache_bytes=0
+    )
+    for k, batch in enumerate(loader.once()):
+        draws = rng.under("pictures", k)
+        with system.running("`pictures`"), evaluating(net), own_torch(cpu):
+            seed_torch(draws, cpu)
+            rows = dict(pretext.pictures(net, batch, draws))
+            _check(rows, len(batch.ids))
+        yield batch.ids, rows
+
+
+def _check(rows: Mapping[str, Tensor], items: int) -> None:
+    if TRUE not in rows or len(rows.keys() - {SHOWN, TRUE}) < 1:
+        raise UnlabeledError(f"`pictures` gives the rows {', '.join(rows)}: it lacks {TRUE!r} or an answer")
+    for name, row in rows.items():
+        fits = row.ndim == 5 and row.shape[0] == items and row.shape[1] in (1, 3)
+        fits = fits and (name == SHOWN or row.shape == rows[TRUE].shape)
+        if not fits or not bool(torch.isfinite(row).all()):
+            raise UnlabeledError(
+                f"`pictures` gives {name!r} in shape {tuple(row.shape)}, or values that are no numbers"
+            )
+
+
+# ---------------------------------------------------------------- errors
+
+
+def squared(rows: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The mean squared error `(B,)` of each row but those that were shown and that are true."""
+    asked = {name: row for name, row in rows.items() if name not in (SHOWN, TRUE)}
+    return {name: (row - rows[TRUE]).double().square().mean((1, 2, 3, 4)).numpy() for name, row in asked.items()}
+
+
+def errors(by_item: Mapping[str, np.ndarray]) -> dict[str, Error]:
+    """Means over items `(n,)` of each row; the first is the network's own."""
+    own = next(iter(by_item.values()))
+
+    def mean(values: np.ndarray) -> tuple[float, float]:
+        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.inf
+
+    return {name: Error(*mean(values), *mean(values - own)) for name, values in by_item.items()}
+
+
+def _caption(found: Mapping[str, Error], items: int) -> str:
+    told = "; ".join(f"{name} {error.value:.5f} (se {error.se:.5f})" for name, error in found.items())
+    (own, _), *others = found.items()
+    above = "; ".join(f"{name} {error.less:+.5f} (se {error.less_se:.5f})" for name, error in others)
+    return (
+        f"Items that it never learned from. Mean squared error of all {items} of them: {told}. "
+        f"Above {own}, item by item: {above}."
+    )
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def bytes_of(frames: Tensor) -> np.ndarray:
+    """Pictures `(C, T, H, W)` in [0, 1] as `(T, H, W, 3)` uint8."""
+    colours = frames.expand(3, -1, -1, -1).permute(1, 2, 3, 0)
+    return (colours.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def sheet(items: Mapping[str, Rows], title: str) -> Canvas:
+    """Rows of frames below each other for each item."""
+    shapes = [row.shape for rows in items.values() for row in rows.values()]
+    height, width = shown_size(*shapes[0][1:3], SIDE)
+    columns = max(min(shape[0], MOST) for shape in shapes)
+    tall = sum(ABOVE + len(rows) * (height + GAP) for rows in items.values())
+    canvas = Canvas(2 * EDGE + NAMES + columns * (width + GAP), HEAD + tall + EDGE)
+    canvas.text(EDGE, HEAD / 2, cut(title, canvas.width - 2 * EDGE, 13), 13)
+    top = HEAD
+    for name, rows in items.items():
+        canvas.text(EDGE, top + ABOVE / 2, cut(name, canvas.width - 2 * EDGE, 10), 10, weight="bold")
+        top += ABOVE
+        for label, frames in rows.items():
+            canvas.text(EDGE, top + height / 2, cut(label, NAMES, 10), 10)
+            for k, frame in enumerate(spread(list(frames), MOST)):
+                canvas.picture(EDGE + NAMES + k * (width + GAP), top, resized(frame, height, width))
+            top += height + GAP
+    return canvas
+
+
+def side_by_side(rows: Rows) -> np.ndarray:
+    """A film `(T, H, W', 3)`: first what was shown, then each row but that, from left to right, parted by white."""
+    panels = []
+    for name, frames in rows.items():
+        if name == SHOWN:
+            continue
+        before = rows.get(SHOWN, frames[:0])
+        line = np.full((len(before) + len(frames), frames.shape[1], 1, 3), 255, np.uint8)
+        panels += [line, np.concatenate([before, frames])]
+    return np.concatenate(panels[1:], axis=2)
