@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from unlabeled import registry, run, rungs
-from unlabeled.datasets.world import make, nuisance, nuisance_pool, nuisance_video
+from unlabeled.datasets.world import make, nuisance, nuisance_pool, nuisance_tracking, nuisance_video
 from unlabeled.files import write_atomic
 from unlabeled.resolve import Watch
 from unlabeled.store import Store
@@ -32,17 +32,24 @@ LEAST_OVER_RANDOM = 0.15
 FLAT = 0.98
 """A supervised rung above this leaves no room at the top."""
 
+BY_HAND = ("hand-crafted", "identity", "optical flow")
+"""Rungs without a network, in order; the random trunk may lie above or below any of them."""
+
 NOT_BUILT = "not built yet"
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder: a method on the set's benchmark, or `measure(folder, preset, seed)`; else not built."""
+    """One step of the ladder: a method on the set's benchmark, or `measure(folder, preset, seed)`; else not built.
+
+    `metric` is what is measured; of a method it is the benchmark's first.
+    """
 
     name: str
     method: str = ""
     recipe: str | None = None
     measure: Callable[[Path, str, int], float] | None = None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,17 @@ def _action_rungs(name: str) -> tuple[Rung, ...]:
         Rung("random trunk", "random", "ordered-probe"),
         Rung("supervised", "supervised", "ordered-probe"),
         Rung("oracle", measure=partial(rungs.truth, name)),
+    )
+
+
+def _tracking_rungs(name: str, metric: str) -> tuple[Rung, ...]:
+    return (
+        Rung("chance", measure=partial(rungs.nothing_followed, name), metric=metric),
+        Rung("identity", "identity", "world"),
+        Rung("optical flow", "optical_flow", "world"),
+        Rung("random trunk", "random", "world"),
+        Rung("supervised", "supervised", "world"),
+        Rung("oracle", measure=partial(rungs.all_followed, name), metric=metric),
     )
 
 
@@ -93,6 +111,18 @@ LADDERS: Mapping[str, Ladder] = {
     ),
     "ucf101": Ladder("ucf101", _action_rungs("ucf101"), nuisance_video.ucf101_samples, nuisance_video.check),
     "hmdb51": Ladder("hmdb51", _action_rungs("hmdb51"), nuisance_video.hmdb51_samples, nuisance_video.check),
+    "davis2017": Ladder(
+        "davis2017",
+        _tracking_rungs("davis2017", "jf_mean"),
+        nuisance_tracking.davis2017_samples,
+        nuisance_tracking.check_davis2017,
+    ),
+    "jhmdb": Ladder(
+        "jhmdb",
+        _tracking_rungs("jhmdb", "pck@0.1"),
+        nuisance_tracking.jhmdb_samples,
+        nuisance_tracking.check_jhmdb,
+    ),
     "pool": Ladder("", (), nuisance_pool.pool_samples, nuisance_pool.check),
 }
 
@@ -157,7 +187,7 @@ def _step(rung: Rung, benchmark: str, folders: Mapping[int, Path], store: Store,
         before = time.process_time()
         watch.say(f"{benchmark}: {rung.name}")
         told = tuple(rung.measure(folder, preset, seed) for seed, folder in folders.items())
-        return Step(rung.name, "", "accuracy", told, time.process_time() - before)
+        return Step(rung.name, "", rung.metric, told, time.process_time() - before)
     if not rung.method:
         return Step(rung.name, "", "", (), 0.0, NOT_BUILT)
     records = [
@@ -182,7 +212,7 @@ def gaps(steps: Sequence[Step], chance: float) -> list[str]:
     found = [f"{step.name}: {step.why}" for step in steps if step.why]
     held = {step.name: step.values for step in steps if step.values}
     order = [name for name in ("chance", "random trunk", "supervised", "oracle") if name in held]
-    order_hand = [name for name in ("chance", "hand-crafted", "supervised") if name in held]
+    order_hand = [name for name in ("chance", *BY_HAND, "supervised") if name in held]
     for names in (order, order_hand):
         for below, above in itertools.pairwise(names):
             if not all(low < high for low, high in zip(held[below], held[above], strict=True)):

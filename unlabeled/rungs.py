@@ -1,20 +1,28 @@
-"""Rungs of a calibration that are no methods: features by hand, and the generator's own truth."""
+"""Rungs of a calibration that are no methods: features by hand, nothing at all, and the generator's own truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from unlabeled.benchmarks import davis2017 as masks_followed
+from unlabeled.benchmarks import jhmdb as joints_followed
 from unlabeled.benchmarks.probes.ordered import OrderedProbe
+from unlabeled.benchmarks.propagation.joints import PreparedJoints
+from unlabeled.benchmarks.propagation.labels import one_hot
+from unlabeled.benchmarks.propagation.masks import PreparedMasks
+from unlabeled.benchmarks.propagation.moving import Native
 from unlabeled.contracts import Survey, VideoItem
-from unlabeled.datasets import hmdb51, ucf101
-from unlabeled.datasets.decode import video
+from unlabeled.datasets import davis2017, hmdb51, jhmdb, ucf101
+from unlabeled.datasets.decode import joints, masks, video
 from unlabeled.datasets.world import hmdb51 as made_hmdb51
 from unlabeled.datasets.world import ucf101 as made_ucf101
 from unlabeled.datasets.world.actions import states
@@ -23,7 +31,9 @@ from unlabeled.streams import Rng
 CELLS = (8, 10)
 """Rows and columns that a frame is averaged to."""
 
-READERS: Mapping[str, Any] = {"ucf101": ucf101.DATASET, "hmdb51": hmdb51.DATASET}
+READERS: Mapping[str, Any] = {
+    data.id: data for data in (ucf101.DATASET, hmdb51.DATASET, davis2017.DATASET, jhmdb.DATASET)
+}
 MADE: Mapping[str, Any] = {"ucf101": made_ucf101, "hmdb51": made_hmdb51}
 
 
@@ -75,3 +85,68 @@ def _sides(data: Survey) -> tuple[list[VideoItem], list[VideoItem]]:
 def _thumbnail(item: VideoItem) -> np.ndarray:
     small = video.read_frames(item.path, size=CELLS).astype(np.float32)
     return np.concatenate([small.std(axis=0).ravel(), small.mean(axis=0).ravel()])
+
+
+# ---------------------------------------------------------------- things followed
+
+FOLLOWED: Mapping[str, tuple[Any, Any]] = {
+    "davis2017": (masks_followed.BENCHMARK, PreparedMasks),
+    "jhmdb": (joints_followed.BENCHMARK, PreparedJoints),
+}
+"""Benchmarks whose labels move, and what all clips of a run of theirs share."""
+
+
+def nothing_followed(set_id: str, folder: Path, preset: str, seed: int) -> float:
+    """The first metric where every pixel is background, every joint in the middle of the frame."""
+    return _followed(set_id, folder, seed, _Nothing)
+
+
+def all_followed(set_id: str, folder: Path, preset: str, seed: int) -> float:
+    """The first metric of the true masks or joints: what the scoring leaves to reach."""
+    return _followed(set_id, folder, seed, _True)
+
+
+def _followed(set_id: str, folder: Path, seed: int, propagator: Callable[[Any], Any]) -> float:
+    """Score what `propagator(clip)` gives, by the recipe and the scoring of the benchmark."""
+    benchmark, prepared = FOLLOWED[set_id]
+    data, recipe = READERS[set_id].survey(folder), benchmark.recipes["world"]
+    outcomes = {}
+    for item in data.items:
+        # Alone: a propagator gets frames, and is not told whose they are.
+        alone, role = replace(data, items=(item,)), prepared(Native(propagator(item)), (), ())
+        for unit in benchmark.units(alone, recipe):
+            outcomes[item.id] = benchmark.run_unit(unit, alone, role, recipe, Rng(seed), "none")
+    scores = benchmark.aggregate(outcomes, data, recipe)
+    return float(scores.metrics[benchmark.metrics[0].name].value)
+
+
+class _Nothing:
+    """Role propagator that looks at nothing; `item` is the clip."""
+
+    def __init__(self, item: Any) -> None:
+        self.item = item
+
+    def propagate(self, frames: torch.Tensor, first: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Background alone."""
+        background = torch.zeros_like(first)
+        background[0] = 1.0
+        return (background for _ in range(1, len(frames)))
+
+    def move(self, frames: torch.Tensor, points: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The middle of the frame."""
+        height, width = frames.shape[2:]
+        middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).expand_as(points)
+        return (middle for _ in range(1, len(frames)))
+
+
+class _True(_Nothing):
+    """Role propagator that reads the answers."""
+
+    def propagate(self, frames: torch.Tensor, first: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The true masks."""
+        return (one_hot(masks.read(file), self.item.objects) for file in self.item.masks[1:])
+
+    def move(self, frames: torch.Tensor, points: torch.Tensor) -> Iterator[torch.Tensor]:
+        """The true joints."""
+        truth = torch.from_numpy(joints.read(self.item.joints)[..., : len(frames)]).float()
+        return (places.T for places in truth.unbind(2)[1:])

@@ -1,19 +1,23 @@
 """Calibration: what makes a ladder whole, on made-up rungs; the commands on the smallest preset."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from unlabeled import calibrate
+from unlabeled import calibrate, rungs
 from unlabeled.calibrate import Rung, Step, gaps
 from unlabeled.cli import app
+from unlabeled.datasets.decode import joints, masks
+from unlabeled.datasets.world import make
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.resolve import Watch
 
 
 def ladder(**values):
-    names = {"hand": "hand-crafted", "trunk": "random trunk"}
+    names = {"hand": "hand-crafted", "flow": "optical flow", "trunk": "random trunk"}
     return [Step(names.get(name, name), "m", "accuracy", tuple(held), 1.0) for name, held in values.items()]
 
 
@@ -49,6 +53,31 @@ def test_hand_crafted_and_random_may_lead_in_turn():
     assert gaps(ladder(**(GOOD | {"hand": (0.3, 0.5, 0.45)})), 0.1) == []
 
 
+FOLLOWING = {
+    "chance": (0.0, 0.01, 0.0),
+    "identity": (0.2, 0.15, 0.18),
+    "flow": (0.5, 0.45, 0.5),
+    "trunk": (0.1, 0.12, 0.2),
+    "supervised": (0.6, 0.65, 0.7),
+    "oracle": (1.0, 1.0, 1.0),
+}
+
+
+@pytest.mark.parametrize(
+    "changed, words",
+    [
+        ({}, None),
+        ({"trunk": (0.55, 0.52, 0.2)}, None),
+        ({"identity": (0.2, 0.46, 0.2)}, "optical flow is not above identity in every seed"),
+        ({"supervised": (0.6, 0.44, 0.7)}, "supervised is not above optical flow in every seed"),
+        ({"identity": (0.0, 0.1, 0.1)}, "identity is not above chance in every seed"),
+    ],
+)
+def test_a_ladder_of_following_has_two_rungs_by_hand(changed, words):
+    found = gaps(ladder(**(FOLLOWING | changed)), 0.0)
+    assert found == [words] if words else found == []
+
+
 def test_a_missing_rung_keeps_a_set_from_freezing():
     steps = [*ladder(chance=(0.1,), trunk=(0.4,)), Step("supervised", "", "", (), 0.0, calibrate.NOT_BUILT)]
     assert gaps(steps, 0.1) == ["supervised: not built yet"]
@@ -68,6 +97,50 @@ def test_a_small_calibration_end_to_end(monkeypatch, store, tmp_path):
     assert held["complete"] is False and held["seeds"] == [1, 2] and held["knobs"]["snr_db"]
     with pytest.raises(WrongCall, match="calibrated set"):
         calibrate.calibrate("nothing", store, Watch())
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("followed")
+    return {name: make.ensure(name, "nano", 1, out) / make.SETS[name].folder for name in rungs.FOLLOWED}
+
+
+def test_true_masks_and_joints_reach_the_top(followed):
+    for name, folder in followed.items():
+        assert rungs.all_followed(name, folder, "nano", 1) == 1.0
+
+
+def test_background_alone_is_right_where_an_object_is_hidden(followed):
+    data = rungs.READERS["davis2017"].survey(followed["davis2017"])
+    hidden = []
+    for item in data.items:
+        maps = np.stack([masks.read(file) for file in item.masks])[1:-1]
+        if "2017 val" in item.lists:
+            hidden += [np.mean([number not in frame for frame in maps]) for number in range(1, item.objects + 1)]
+    assert rungs.nothing_followed("davis2017", data.folder, "nano", 1) == pytest.approx(np.mean(hidden), abs=1e-12)
+
+
+def test_the_middle_of_the_frame_is_right_for_joints_near_it(followed):
+    data = rungs.READERS["jhmdb"].survey(followed["jhmdb"])
+    near = []
+    for item in data.items:
+        if item.sides[0] == "test":
+            truth = joints.read(item.joints)[..., 1:]
+            away = np.hypot(truth[0] - (item.width - 1) / 2, truth[1] - (item.height - 1) / 2)
+            near.append(away <= 0.1 * 0.6 * np.hypot(*np.ptp(truth, axis=1)))
+    wanted = np.concatenate(near, axis=1).mean(axis=1).mean()
+    assert rungs.nothing_followed("jhmdb", data.folder, "nano", 1) == pytest.approx(wanted, abs=1e-12) and wanted > 0
+
+
+def test_a_ladder_of_following_end_to_end(monkeypatch, store):
+    whole = calibrate.LADDERS["jhmdb"]
+    some = tuple(rung for rung in whole.rungs if rung.name in ("chance", "identity", "oracle"))
+    monkeypatch.setitem(calibrate.LADDERS, "jhmdb", replace(whole, rungs=some))
+    found = calibrate.calibrate("jhmdb", store, Watch(), seeds=(1,), preset="nano")
+    assert [step.metric for step in found.steps] == ["pck@0.1"] * 3 and found.version.startswith("jhmdb@w")
+    (chance,), (identity,), (oracle,) = (step.values for step in found.steps)
+    assert chance < identity < oracle == 1.0
+    assert any(check.name.startswith("copy over the mean pose") for check in found.checks)
 
 
 def test_world_make_check_and_show(tmp_path):
