@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unlabeled.benchmarks.probes.clips_views import Films, Look, Places
 from unlabeled.benchmarks.probes.finetune import ten_crops
-from unlabeled.benchmarks.probes.frames import CALIBRATION, ClipItems, find_point
+from unlabeled.benchmarks.probes.frames import CALIBRATION, ClipItems, find_point, fit
 from unlabeled.contracts import VideoEncoder, VideoItem
 from unlabeled.errors import BadData
 from unlabeled.streams import Rng
@@ -35,7 +35,7 @@ class ClipFeatures:
 
     def learn(self, train: Sequence[VideoItem], labels: np.ndarray, rng: Rng) -> None:
         """What the encoder takes from the training clips before it is read: labels, statistics or nothing."""
-        if fit(self.encoder, train, labels, rng) or self._calibrate(train, rng):
+        if fit(self.encoder, ClipItems(train, self.encoder.clip.size), labels, rng) or self._calibrate(train, rng):
             self._known.clear()
 
     def of(self, items: Sequence[VideoItem], crops: int = 1) -> list[np.ndarray]:
@@ -92,15 +92,6 @@ class ClipFeatures:
         if not bool(torch.isfinite(features).all()):
             raise BadData(f"{name}: the encoder gives features that are no numbers at {self.point}")
         return features.to(torch.float32).numpy()
-
-
-def fit(encoder: VideoEncoder, train: Sequence[VideoItem], labels: np.ndarray, rng: Rng) -> bool:
-    """Let an encoder that is a classifier too learn from the training videos; whether it is one."""
-    learn = getattr(encoder, "fit", None)
-    if learn is None:
-        return False
-    learn(ClipItems(train, encoder.clip.size), labels, rng.under("fit"))
-    return True
 
 
 def cropped(look: Look, frames: np.ndarray, size: Size, crops: int) -> list[Tensor]:

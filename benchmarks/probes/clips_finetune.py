@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from unlabeled.benchmarks.metrics import clips
 from unlabeled.benchmarks.probes import finetune
-from unlabeled.benchmarks.probes.clips_features import CHUNK, fit
+from unlabeled.benchmarks.probes.clips_features import CHUNK
 from unlabeled.benchmarks.probes.clips_views import (
     Films,
     Look,
@@ -32,7 +32,7 @@ from unlabeled.benchmarks.probes.clips_views import (
     in_passes,
     other_clip,
 )
-from unlabeled.benchmarks.probes.frames import Answer, compact, find_point, placed
+from unlabeled.benchmarks.probes.frames import Answer, ClipItems, compact, find_point, fit, placed
 from unlabeled.contracts import Batch, ClipSpec, Train, VideoEncoder, VideoItem
 from unlabeled.streams import Rng
 from unlabeled.training.loop import Every, part_size
@@ -135,7 +135,7 @@ class ClipFineTuning:
     ) -> dict[str, Answer]:
         """Scores of the trained network."""
         seen, labels = compact(train)
-        fit(role.encoder, train, labels, rng)
+        fit(role.encoder, ClipItems(train, role.encoder.clip.size), labels, rng)
         chosen, others = self._divided(len(train), rng.under("held out"))
         usual = self.scratch if self.scratch is not None and hasattr(role.encoder, "calibrate") else self.train
         schedule = getattr(role.encoder, "finetune", None) or usual
@@ -286,29 +286,31 @@ VCOP = ClipFineTuning(
 """D. Xu et al., Self-Supervised Spatiotemporal Learning via Video Clip Order Prediction, CVPR 2019, on UCF-101."""
 VCOP_HMDB = replace(VCOP, held_out=400)
 
+AVID_UCF = Epochs(16, batch=64, lr=1e-4, opt="adam", milestones=(6, 10, 14), gamma=0.3, draws=10)
+AVID_HMDB = replace(AVID_UCF, epochs=10, milestones=(3, 6, 8), draws=25)
 AVID_8 = ClipFineTuning(
     clip=ClipSpec(8, 1, 224),
     places=Places("avid", fps=16.0),
     look=ResizedCrop(),
-    train=Epochs(16, batch=64, lr=1e-4, opt="adam", milestones=(6, 10, 14), gamma=0.3, draws=10),
+    train=AVID_UCF,
     head_only=5,
     dropout=0.5,
     cite="morgado2021audio",
 )
 """P. Morgado, N. Vasconcelos, I. Misra, Audio-Visual Instance Discrimination, CVPR 2021, on UCF-101."""
-AVID_32 = replace(AVID_8, clip=ClipSpec(32, 1, 224), train=replace(AVID_8.train, batch=32, draws=5))
-AVID_8_HMDB = replace(
-    AVID_8,
-    look=ResizedCrop(colour=(1.0, 1.0, 1.0, 0.2)),
-    train=replace(AVID_8.train, epochs=10, milestones=(3, 6, 8), draws=25),
-)
-AVID_32_HMDB = replace(AVID_8_HMDB, clip=ClipSpec(32, 1, 224), train=replace(AVID_8_HMDB.train, batch=32, draws=10))
+AVID_32 = replace(AVID_8, clip=ClipSpec(32, 1, 224), train=replace(AVID_UCF, batch=32, draws=5))
+AVID_8_HMDB = replace(AVID_8, look=ResizedCrop(colour=(1.0, 1.0, 1.0, 0.2)), train=AVID_HMDB)
+AVID_32_HMDB = replace(AVID_8_HMDB, clip=ClipSpec(32, 1, 224), train=replace(AVID_HMDB, batch=32, draws=10))
 
+VMZ_UCF = Train(steps=25_000, batch=32, lr=1e-4, weight_decay=5e-3, schedule="step", milestones=(6250, 12_500, 18_750))
+VMZ_HMDB = replace(VMZ_UCF, steps=10_000, lr=2e-4, milestones=(2500, 5000, 7500))
+"""`c2/scripts/finetune_ucf101.sh` and `finetune_hmdb51.sh` of facebookresearch/VMZ, made for R(2+1)D-34: 8 epochs of
+100,000 and 40,000 clips."""
 XDC = ClipFineTuning(
     clip=ClipSpec(32, 1, 224),
     places=Places("avid"),
     look=ShortSide(),
-    train=Train(steps=25_000, batch=32, lr=1e-4, weight_decay=5e-3, schedule="step", milestones=(6250, 12_500, 18_750)),
+    train=VMZ_UCF,
     cite="alwassel2020self",
     unverified=(
         "iterations, batch, learning rates, momentum and weight decay",
@@ -317,11 +319,9 @@ XDC = ClipFineTuning(
         "number and places of test clips",
     ),
 )
-"""H. Alwassel et al., Self-Supervised Learning by Cross-Modal Audio-Video Clustering, NeurIPS 2020. Its models are said
-to be fine-tuned with facebookresearch/VMZ: the schedule is that of `c2/scripts/finetune_ucf101.sh` there, made for
-R(2+1)D-34, 8 epochs of 100,000 clips."""
-XDC_HMDB = replace(XDC, train=replace(XDC.train, steps=10_000, lr=2e-4, milestones=(2500, 5000, 7500)))
-"""`finetune_hmdb51.sh`: 8 epochs of 40,000 clips."""
+"""H. Alwassel et al., Self-Supervised Learning by Cross-Modal Audio-Video Clustering, NeurIPS 2020. Its authors point
+to VMZ for fine-tuning; with which settings they ran it is not known."""
+XDC_HMDB = replace(XDC, train=VMZ_HMDB)
 
 ODD_ONE_OUT = ClipFineTuning(
     clip=ClipSpec(6, 1, 227),

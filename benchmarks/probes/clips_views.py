@@ -186,14 +186,16 @@ class ResizedCrop:
         if rng is None:
             return ShortSide()(frames, size, None)
         height, width = height_width(size)
-        top, left, rows, columns = self._part(*frames.shape[1:3], width / height, rng.numpy("part"))
+        whole = frames.shape[1], frames.shape[2]
+        top, left, rows, columns = self._part(whole, width / height, rng.numpy("part"))
         clip = _resized(frames[:, top : top + rows, left : left + columns], height, width)
         if rng.numpy("flip").random() < 0.5:
             clip = clip.flip(3)
         return self._coloured(clip.float() / 255, rng.numpy("colour"))
 
-    def _part(self, rows: int, columns: int, shape: float, draw: np.random.Generator) -> tuple[int, int, int, int]:
+    def _part(self, whole: tuple[int, int], shape: float, draw: np.random.Generator) -> tuple[int, int, int, int]:
         """Top, left, height and width; ten tries, then the largest middle part of an allowed shape."""
+        rows, columns = whole
         for _ in range(10):
             area = rows * columns * draw.uniform(*self.area)
             ratio = shape * np.exp(draw.uniform(*np.log(self.ratio)))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from unlabeled.benchmarks.metrics import clips
-from unlabeled.contracts import ImageEncoder, Info, Pick, Request, VideoItem
+from unlabeled.contracts import ImageEncoder, Info, Pick, Request, VideoEncoder, VideoItem
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.streams import Rng
 from unlabeled.training import augment, facts
@@ -51,7 +51,7 @@ class SpacedFrames:
         return Pick(frames=(tuple(clips.spaced_frames(info.frames, self.views).tolist()),))
 
 
-def find_point(encoder: ImageEncoder, name: str) -> str:
+def find_point(encoder: ImageEncoder | VideoEncoder, name: str) -> str:
     """The point of a name that gives a vector a picture; without a name the last such point of the encoder.
 
     Raises
@@ -90,7 +90,7 @@ def resized(item: VideoItem, cover: Size, wanted: frozenset[int] | None = None) 
 # ---------------------------------------------------------------- before features are read
 
 
-def fit(encoder: ImageEncoder, items: ClipItems, labels: np.ndarray, rng: Rng) -> bool:
+def fit(encoder: ImageEncoder | VideoEncoder, items: ClipItems, labels: np.ndarray, rng: Rng) -> bool:
     """Let an encoder that is a classifier too learn from the training clips; whether it is one."""
     learn = getattr(encoder, "fit", None)
     if learn is None:

@@ -112,14 +112,14 @@ def test_videos_of_vcop_are_stretched_to_128_by_171():
 def test_parts_of_pictures_have_the_areas_and_shapes_asked_for():
     look, seen = ResizedCrop(area=(0.2, 0.5)), []
     for k in range(300):
-        top, left, rows, columns = look._part(240, 320, 1.0, np.random.default_rng(k))
+        top, left, rows, columns = look._part((240, 320), 1.0, np.random.default_rng(k))
         assert 0 <= top <= 240 - rows and 0 <= left <= 320 - columns
         seen.append((rows * columns / (240 * 320), columns / rows))
     area, shape = np.array(seen).T
     assert 0.19 < area.min() < 0.25 and 0.45 < area.max() < 0.51
     assert 0.74 < shape.min() < 0.8 and 1.25 < shape.max() < 1.35
     thin = ResizedCrop(area=(1.0, 1.0))
-    assert thin._part(100, 400, 1.0, np.random.default_rng(0)) == (0, 133, 100, 133), "nothing fits: the middle"
+    assert thin._part((100, 400), 1.0, np.random.default_rng(0)) == (0, 133, 100, 133), "nothing fits: the middle"
 
 
 def test_colours_change_by_as_much_as_is_asked():
