@@ -20,7 +20,7 @@ version has to."""
 
 SIZES = {
     "nano": (8, (4, 2, 1), FilmSize(24, 40, 32)),
-    "mini": (8, (14, 6, 2), FilmSize(48, 80, 64)),
+    "mini": (8, (56, 24, 4), FilmSize(48, 60, 48)),
     "small": (16, (70, 30, 2), FilmSize(64, 160, 128)),
 }
 EIGHT = ["glow_fast", "glow_slow", "grow_fast", "grow_slow", "rise_fast", "rise_slow", "shake", "still"]
@@ -66,10 +66,10 @@ def test_a_source_is_one_kind_scene_and_role_for_all_classes(seed):
     cast = {}
     for clip in hmdb51.items("mini", seed):
         cast.setdefault(clip.source, set()).add((clip.kind, clip.scene, clip.roles))
-    assert len(cast) == 22 and all(len(found) == 1 for found in cast.values())
+    assert len(cast) == 84 and all(len(found) == 1 for found in cast.values())
     sources = [found.pop() for found in cast.values()]
-    assert set(Counter(kind for kind, _, _ in sources).values()) == {1, 2}
-    assert set(Counter(scene for _, scene, _ in sources).values()) == {2, 3}
+    assert set(Counter(kind for kind, _, _ in sources).values()) == {7}
+    assert set(Counter(scene for _, scene, _ in sources).values()) == {8, 9}
     for split in range(3):
         assert {kind for kind, _, roles in sources if roles[split] == 1} == set(range(25, 37))
 
@@ -117,5 +117,5 @@ def test_nano_keeps_to_its_size(nano):
 @pytest.mark.slow
 def test_mini_keeps_to_its_size(tmp_path):
     folder = make(["hmdb51"], "mini", 0, tmp_path) / "HMDB51"
-    assert len(list((folder / "hmdb51_org").rglob("*.avi"))) == 8 * 22
-    assert sum(file.stat().st_size for file in folder.rglob("*.*")) < 7e6
+    assert len(list((folder / "hmdb51_org").rglob("*.avi"))) == 8 * 84
+    assert sum(file.stat().st_size for file in folder.rglob("*.*")) < 18.5e6
