@@ -75,12 +75,12 @@ def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
 
 
 def _full(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
-    """All pairs whose roles fit, with every variant."""
+    """All pairs whose roles fit, with every variant that can meet generated data."""
     return [
         Pair(name, b, None, variant)
         for name, method in methods.items()
         for b, benchmark in benchmarks.items()
-        for variant in ("", *method.variants)
+        for variant in ("", *(v for v, presets in method.variants.items() if presets.keys() & {*plan.WORLD_PRESETS}))
         if _first(method, benchmark, variant)
     ]
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unlabeled import check_method
 from unlabeled.contracts import Batch, Info, Progress, Request, Train
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.methods import lstm_autoencoder, lstm_classifier, single_frame_classifier
@@ -165,8 +166,8 @@ def test_the_loss_is_half_the_squared_error_of_both():
     read, asked = read_and_asked(batch, TOY.gain)
     back, on = net(read, asked)
     by_hand = ((back - read.flip(1)) ** 2).sum() / 200, ((on - asked) ** 2).sum() / 200
-    assert found.log == pytest.approx({"reconstruction": float(by_hand[0]), "prediction": float(by_hand[1])}, rel=1e-4)
-    assert float(found.players["main"]) == pytest.approx(sum(map(float, by_hand)), rel=1e-4)
+    assert found.log == pytest.approx({"reconstruction": by_hand[0].item(), "prediction": by_hand[1].item()}, rel=1e-4)
+    assert found.players["main"].item() == pytest.approx(sum(part.item() for part in by_hand), rel=1e-4)
 
 
 @pytest.mark.parametrize("around_mean", [False, True])
@@ -259,3 +260,10 @@ def test_three_methods_differ_in_nothing_but_the_start():
         assert {name: getattr(learned, name) for name in names} == vars(GIVEN)
         assert lstm_classifier.METHOD.variants[variant] == single_frame_classifier.METHOD.variants[variant]
     assert lstm_classifier.METHOD.supervision == "labels"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [lstm_autoencoder, lstm_classifier, single_frame_classifier])
+def test_check_method_has_nothing_to_find_fault_with(module):
+    faults = [finding for finding in check_method.check(module.METHOD) if not finding.ok]
+    assert not faults, faults

@@ -1,0 +1,115 @@
+"""Predictions: the pixels of the sheet are those that the pretext gave, and the errors are those of all items."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from films import video_items
+from PIL import Image
+from torch import nn
+
+from unlabeled.contracts import Label, Losses, Pick, Pretext, Request, Sanity, Survey, Train
+from unlabeled.datasets.decode import video
+from unlabeled.errors import UnlabeledError
+from unlabeled.pictures import predictions
+from unlabeled.training import pretraining
+
+SIZE = (24, 32)
+
+
+def two_runs(info, rng):
+    return Pick(((0, 2, 4), (5, 7, 9)))
+
+
+def half_way(net, batch, rng):
+    """Says what lies half-way between the last frame and the true one."""
+    shown, true = batch.frames[:, 0], batch.frames[:, 1]
+    last = shown[:, :, -1:].expand_as(true)
+    return {"shown": shown, "true": true, "predicted": (true + last) / 2, "last frame": last}
+
+
+PRETEXT = Pretext(
+    Request("clips", SIZE, two_runs, colour="grey"),
+    Train(steps=1, batch=4, lr=0.1),
+    Sanity("nothing", 0.5, lambda net, batch, rng: (torch.zeros(4), None), {}),
+    lambda net, batch, rng, progress: Losses({"main": net(batch.frames.flatten(1)).sum()}),
+    pictures=half_way,
+)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory):
+    """A run with all that pictures ask of it."""
+    place = tmp_path_factory.mktemp("store")
+    items = video_items(place, 20)
+    return SimpleNamespace(
+        name="toy, preset mini", pretext=PRETEXT, running=lambda what: nullcontext(), trained=lambda: nn.Linear(1, 1),
+        record=SimpleNamespace(spec={"seed": 3}), store=SimpleNamespace(root=place),
+        unlabelled=Survey("toy", place, "", tuple(items), (), (), {}, {}, Label(("world",), ""), ""),
+    )  # fmt: skip
+
+
+def true_frames(system, name):
+    """Grey frames 5, 7 and 9 of a video."""
+    (item,) = (one for one in system.unlabelled.items if one.id == name)
+    return video.read_frames(item.path)[:10] @ np.array([0.299, 0.587, 0.114]) / 255
+
+
+def test_sheet_film_and_errors(system, tmp_path):
+    (plate,) = predictions.draw(system, tmp_path)
+    _, held = pretraining.parts(system.unlabelled)
+    assert [name for name, _ in plate.films] == [item.id for item in held]
+    errors = []
+    for item in held:
+        frames = true_frames(system, item.id)
+        errors.append(((frames[[5, 7, 9]] - frames[4]) ** 2).mean())
+    for words in (f"last frame {np.mean(errors):.5f}", f"predicted {np.mean(errors) / 4:.5f}"):
+        assert words in plate.caption
+    sheet = np.asarray(Image.open(plate.file).convert("RGB")).astype(int)
+    frames = (true_frames(system, held[0].id) * 255).round().astype(int)
+    top = predictions.HEAD + predictions.ABOVE
+    for row, wanted in enumerate((frames[[0, 2, 4]], frames[[5, 7, 9]])):
+        for k, frame in enumerate(wanted):
+            left = predictions.EDGE + predictions.NAMES + k * (96 + predictions.GAP)
+            y = top + row * (72 + predictions.GAP)
+            found = sheet[y : y + 72, left : left + 96]
+            assert np.abs(found - frame.repeat(3, 0).repeat(3, 1)[..., None]).max() <= 1
+    film = video.read_frames(plate.films[0][1])
+    assert film.shape[0] == 6 and film.shape[2] > 2.5 * film.shape[1], "three frames shown and three said, side by side"
+
+
+def test_errors_are_paired():
+    own, other = np.array([1.0, 2.0, 6.0]), np.array([2.0, 3.0, 7.0])
+    found = predictions.errors({"predicted": own, "last frame": other})
+    assert found["predicted"].value == 3 and found["predicted"].se == pytest.approx(own.std(ddof=1) / 3**0.5)
+    assert (found["last frame"].less, found["last frame"].less_se) == (1, 0)
+
+
+def test_a_film_shows_what_was_shown_before_each_answer():
+    rows = {name: np.full((2, 4, 6, 3), k * 40, np.uint8) for k, name in enumerate(("shown", "true", "a", "b"))}
+    film = predictions.side_by_side(rows)
+    assert film.shape == (4, 4, 3 * 6 + 2, 3)
+    assert film[0, 0, [0, 7, 14], 0].tolist() == [0, 0, 0] and film[3, 0, [0, 7, 14], 0].tolist() == [40, 80, 120]
+
+
+def test_a_pretext_without_pictures_has_none(system, tmp_path):
+    bare = SimpleNamespace(**{**vars(system), "pretext": replace(PRETEXT, pictures=None)})
+    assert predictions.draw(bare, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"true": torch.zeros(2, 1, 3, 4, 4)},
+        {"predicted": torch.zeros(2, 1, 3, 4, 4)},
+        {"true": torch.zeros(2, 1, 3, 4, 4), "predicted": torch.zeros(2, 1, 2, 4, 4)},
+        {"true": torch.zeros(2, 1, 3, 4, 4), "predicted": torch.full((2, 1, 3, 4, 4), torch.nan)},
+        {"true": torch.zeros(2, 2, 3, 4, 4), "predicted": torch.zeros(2, 2, 3, 4, 4)},
+    ],
+)
+def test_rows_that_cannot_be_drawn_are_refused(given):
+    with pytest.raises(UnlabeledError, match="pictures"):
+        predictions._check(given, 2)
