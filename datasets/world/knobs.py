@@ -211,7 +211,7 @@ class Hmdb51Size:
 class Hmdb51Knobs:
     """Other kinds than in `ucf101`, before a camera that moves three times as much, beside another object."""
 
-    version: str = "hmdb51@w0"
+    version: str = "hmdb51@w1"
     kinds: tuple[int, ...] = tuple(range(25, 37))
     film: FilmKnobs = FilmKnobs(pan=0.45, shake=0.45, distractors=1)
     sizes: Mapping[str, Hmdb51Size] = field(
