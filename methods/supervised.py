@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -56,6 +57,7 @@ class Preset:
     cells      : that network
     follow     : how it is trained, on windows of `window` pixels a side
     gaps       : fewest and most frames from one of the four to the next
+    temperature, unit : as in `video_colorization`
     """
 
     train: Train
@@ -74,6 +76,8 @@ class Preset:
     follow: Train = FOLLOW
     window: int = 256
     gaps: tuple[int, int] = (1, 3)
+    temperature: float = 1.0
+    unit: bool = False
 
 
 PAPER = Preset(Train(steps=80_000, batch=256, lr=1e-2, weight_decay=5e-4, schedule="step", milestones=(50_000, 70_000)))
@@ -100,6 +104,8 @@ MINI = Preset(
     cells="mini_dense",
     follow=Train(steps=600, batch=8, lr=1e-3, opt="adam", schedule="cosine", warmup=20),
     window=64,
+    temperature=0.1,
+    unit=True,
 )
 
 NOWHERE = -100
@@ -252,7 +258,8 @@ class MaskPointer(GreyDense):
                 yield self._batch(clips, masks, range(part * size, (part + 1) * size), rng.under("data"))
                 part += stride
 
-        train(net, batches, follow_loss, plan, rng.under("train"), device=str(next(net.parameters()).device))
+        follow = partial(follow_loss, temperature=self.preset.temperature, unit=self.preset.unit)
+        train(net, batches, follow, plan, rng.under("train"), device=str(next(net.parameters()).device))
         self.net, self.fitted = net.eval(), True
 
     def _batch(self, clips: Items, masks: Items, numbers: range, rng: Rng) -> Batch:
@@ -277,14 +284,16 @@ class MaskPointer(GreyDense):
         return Batch(tuple(clips.ids[item] for item in chosen), frames, target=torch.stack(maps).long())
 
 
-def follow_loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
+def follow_loss(
+    net: nn.Module, batch: Batch, rng: Rng, progress: Progress, temperature: float = 1.0, unit: bool = False
+) -> Losses:
     """Negative logarithm of the share of the true object in each cell; all objects that are seen weigh alike."""
     assert batch.frames is not None and batch.target is not None and isinstance(net, DenseTrunk)
     features = net(lightness(batch.frames.transpose(1, 2)))
     middle = slice(net.stride // 2, None, net.stride)
     numbers = batch.target[..., middle, middle]
     labels = functional.one_hot(numbers[:, :-1]).to(features).movedim(-1, 1)
-    copied = point(features[:, :, :-1], features[:, :, -1], labels)
+    copied = point(features[:, :, :-1], features[:, :, -1], labels, temperature, unit)
     # An object that none of the references shows cannot be copied.
     truth = numbers[:, -1].clamp(max=labels.shape[1] - 1)
     seen = labels.flatten(2).amax(2).gather(1, truth.flatten(1)).view_as(truth) * (truth == numbers[:, -1])

@@ -35,7 +35,7 @@ COLOURS = 16
 SAMPLES = 10_000
 """Colours of cells from which the palette is made."""
 CLEAR = 15.0
-"""Distance in a and b by which a cell's colour must change to count: less may be noise between two of the palette."""
+"""Distance in a and b from which two colours of the palette are clearly different: less may be noise."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Preset:
     size        : of the frames
     fps         : frames a second among which the four are chosen; 0: all that there are
     gaps        : fewest and most of these from one of the four to the next
-    temperature : of the softmax over the cells of the references; features are not normalised
+    temperature : of the softmax over the cells of the references
+    unit        : features have length 1 in it
     palette     : batches from which the palette is made
     pretrain    : the data set whose training clips are learned from
     """
@@ -56,6 +57,7 @@ class Preset:
     fps: float = 6.0
     gaps: tuple[int, int] = (1, 1)
     temperature: float = 1.0
+    unit: bool = False
     palette: int = 20
     augment: tuple[str, ...] = ("crop", "flip")
     pretrain: str = "pool"
@@ -73,7 +75,10 @@ MINI = Preset(
     size=64,
     fps=0.0,
     gaps=(1, 5),
+    temperature=0.1,
+    unit=True,
 )
+"""In a few hundred steps a small network learns directions far sooner than lengths, and by them it is compared."""
 
 # ---------------------------------------------------------------- colours
 
@@ -110,9 +115,9 @@ class PointingNet(nn.Module):
 
     palette: Tensor
 
-    def __init__(self, trunk: DenseTrunk, temperature: float) -> None:
+    def __init__(self, trunk: DenseTrunk, temperature: float, unit: bool) -> None:
         super().__init__()
-        self.trunk, self.temperature = trunk, temperature
+        self.trunk, self.temperature, self.unit = trunk, temperature, unit
         self.register_buffer("palette", torch.zeros(COLOURS, 2))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +127,7 @@ class PointingNet(nn.Module):
         features = self.trunk(frames[:, :, :1].transpose(1, 2) * 2 - 1)
         true = named(cell_colours(frames, self.trunk.stride), self.palette)
         labels = functional.one_hot(true[:, :-1], COLOURS).to(features).movedim(-1, 1)
-        return point(features[:, :, :-1], features[:, :, -1], labels, self.temperature), true
+        return point(features[:, :, :-1], features[:, :, -1], labels, self.temperature, self.unit), true
 
 
 def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
@@ -139,48 +144,46 @@ def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
 
 
 def measure(net: nn.Module, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor | None]:
-    """New colour or old? For cells whose colour is clearly another one than that of the last reference at the same
-    cell, how often the true colour has the larger share of these two, item by item."""
+    """How often a cell whose colour is new has more of it than of another new colour; see `of_two_new`."""
     assert batch.frames is not None and isinstance(net, PointingNet)
     copied, true = net(batch.frames)
-    before, after = cell_colours(batch.frames, net.trunk.stride)[:, -2:].unbind(1)
-    return new_or_old(copied, true, (before - after).norm(dim=1) > CLEAR), None
+    far = torch.cdist(net.palette, net.palette) > CLEAR
+    return of_two_new(copied, true[:, -2], true[:, -1], far), None
 
 
-def new_or_old(copied: Tensor, true: Tensor, counts: Tensor) -> Tensor:
-    """Scores `(B,)` of shares `(B, COLOURS, h, w)` over the cells that count, `(B, h, w)`.
+def of_two_new(copied: Tensor, old: Tensor, new: Tensor, far: Tensor) -> Tensor:
+    """Scores `(B,)` of shares `(B, COLOURS, h, w)`, given the number of each cell's colour in the last reference and in
+    the target, `(B, h, w)`, and which colours are clearly different, `(COLOURS, COLOURS)`.
 
-    Of two colours a and b, cells that went from a to b count as much as those that went from b to a, and colours that
-    went one way alone do not count. So whatever answers without a look at the cell (always the commoner colour, any
-    palette, a coin) has exactly 1/2; who copies in place has 0. Accuracy among all colours has no such number: it hangs
-    on how many a video has.
+    Two colours a and b are compared in the cells that have one of them now and had neither before, nor one like them.
+    Cells of a count as much as those of b. So who answers without a look at the cell (always the commoner colour, any
+    palette, a coin) has exactly 1/2, and so has who copies in place. A clip without such cells counts as 1/2. Accuracy
+    among all colours has no such number: copying in place has 0, and other answers what a video's colours make of them.
     """
-    old, new, shares = true[:, -2].flatten(1), true[:, -1].flatten(1), copied.flatten(2)
-    of_new, of_old = (shares.gather(1, colour[:, None])[:, 0] for colour in (new, old))
-    wins = (of_new > of_old).to(shares) + 0.5 * (of_new == of_old).to(shares)
-    ways, none = old * COLOURS + new, shares.new_zeros(len(shares), COLOURS**2)
-    held = counts.flatten(1).to(shares)
-    count, won = (none.scatter_add(1, ways, value).view(-1, COLOURS, COLOURS) for value in (held, held * wins))
-    both = torch.minimum(count, count.transpose(1, 2)).triu(1)
+    now, shares = functional.one_hot(new.flatten(1), COLOURS).to(copied), copied.flatten(2).transpose(1, 2)
+    fresh = far[old.flatten(1)].to(copied)  # colours unlike the one before, for each cell
+    share = (shares * now).sum(2, keepdim=True)
+    wins = (share > shares).to(copied) + 0.5 * (share == shares).to(copied)
+    count, won = (torch.einsum("bna,bnc->bac", now * fresh, fresh * value) for value in (torch.ones_like(wins), wins))
+    weight = torch.minimum(count, count.transpose(1, 2)).triu(1)
     rate = won / count.clamp(min=1)
-    weight = both.sum((1, 2))
-    value = (both * (rate + rate.transpose(1, 2)) / 2).sum((1, 2)) / weight.clamp(min=1)
-    return torch.where(weight > 0, value, 0.5)
+    value = (weight * (rate + rate.transpose(1, 2)) / 2).sum((1, 2))
+    total = weight.sum((1, 2))
+    return torch.where(total > 0, value / total.clamp(min=1), 0.5)
 
 
-def other_lightness(batch: Batch, rng: Rng) -> Batch:
-    """The target looks like that of another video, so that there is nothing to point at; references and all colours
-    stay.
+def other_colours(batch: Batch, rng: Rng) -> Batch:
+    """The colours of another video's target; its lightness and the references stay.
 
-    With the references of another video colours are not quite at chance: lightness alone says a little of them.
+    With the references of another video the value is not quite 1/2: lightness alone says a little of colours.
     """
     assert batch.frames is not None
     frames = batch.frames.clone()
-    frames[:, -1, 0] = batch.frames[:, -1, 0].roll(1, 0)
+    frames[:, -1, 1:] = batch.frames[:, -1, 1:].roll(1, 0)
     return replace(batch, frames=frames)
 
 
-SANITY = Sanity("new colour or old", 0.5, measure, {"target of another video": other_lightness})
+SANITY = Sanity("of two new colours", 0.5, measure, {"colours of another video": other_colours})
 
 # ---------------------------------------------------------------- pictures
 
@@ -221,7 +224,7 @@ class VideoColorization(Method):
 
     def build(self, preset: Preset, rng: Rng) -> PointingNet:
         """The trunk with random weights; the palette is made before the first step."""
-        return seeded(lambda: PointingNet(dense_trunks.make(preset.network), preset.temperature), rng)
+        return seeded(lambda: PointingNet(dense_trunks.make(preset.network), preset.temperature, preset.unit), rng)
 
     def pretext(self, preset: Preset) -> Pretext:
         """Colours of a grey frame, copied from three frames of the same clip."""

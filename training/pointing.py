@@ -53,18 +53,21 @@ class SpacedFrames:
         return Pick(frames=(tuple(int(k) for k in start + gap * np.arange(REFERENCES + 1)),))
 
 
-def point(references: Tensor, target: Tensor, labels: Tensor, temperature: float = 1.0) -> Tensor:
+def point(references: Tensor, target: Tensor, labels: Tensor, temperature: float = 1.0, unit: bool = False) -> Tensor:
     """Labels of the target's cells.
 
     Parameters
     ----------
     references, target : features `(B, D, R, h, w)` and `(B, D, h, w)`.
     labels : of the references' cells, `(B, K, R, h, w)`: one-hot or soft.
+    unit : features are brought to length 1 first, so that only their direction counts.
 
     Returns
     -------
     `(B, K, h, w)`: a share for each label, summing to 1 where those of every reference cell do.
     """
+    if unit:
+        references, target = functional.normalize(references, dim=1), functional.normalize(target, dim=1)
     alike = torch.einsum("bdi,bdj->bij", references.flatten(2), target.flatten(2)) / temperature
     copied = torch.einsum("bki,bij->bkj", labels.flatten(2), alike.softmax(dim=1))
     return copied.unflatten(2, target.shape[-2:])

@@ -1,10 +1,12 @@
 """Video colorization: its palette, that colours never go in, that it learns to point, and controls at chance."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from unlabeled.contracts import Batch, Progress, Train
 from unlabeled.methods import video_colorization
@@ -14,9 +16,8 @@ from unlabeled.methods.video_colorization import (
     SANITY,
     cell_colours,
     make_palette,
-    measure,
     named,
-    new_or_old,
+    of_two_new,
 )
 from unlabeled.streams import Rng
 from unlabeled.training.loop import pretrain
@@ -140,54 +141,74 @@ def test_an_untrained_network_is_near_chance():
 
 # ---------------------------------------------------------------- sanity
 
+FAR = ~torch.eye(COLOURS, dtype=torch.bool)
 
-def numbers(seed=0):
-    return torch.from_numpy(np.random.default_rng(seed).integers(0, 3, (5, 4, 6, 7)))
+
+def numbers(seed=0, colours=6):
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, colours, (5, 4, 6, 7)))
 
 
 def shares_of(numbers):
-    return torch.nn.functional.one_hot(numbers, COLOURS).movedim(-1, 1).float()
+    return functional.one_hot(numbers, COLOURS).movedim(-1, 1).float()
 
 
 @pytest.mark.parametrize(
     "shares, value",
     [
         (lambda true: shares_of(true[:, -1]), 1.0),
-        (lambda true: shares_of(true[:, -2]), 0.0),
+        (lambda true: shares_of(true[:, -2]), 0.5),
         (lambda true: torch.full((5, COLOURS, 6, 7), 1 / COLOURS), 0.5),
         (lambda true: torch.arange(1.0, COLOURS + 1).view(1, -1, 1, 1).expand(5, COLOURS, 6, 7), 0.5),
         (lambda true: shares_of(true[:, :-1]).mean((2, 3, 4), keepdim=True)[..., 0].expand(5, COLOURS, 6, 7), 0.5),
+        (lambda true: 0.6 * shares_of(true[:, -2]) + 0.4 * shares_of(true[:, -1]), 1.0),
     ],
-    ids=["the truth", "copied in place", "all alike", "one order", "as common as it is"],
+    ids=["the truth", "copied in place", "all alike", "one order", "as common as it is", "truth below the old"],
 )
-def test_who_does_not_look_at_the_cell_is_right_half_of_the_time(shares, value):
+def test_who_does_not_look_at_the_cell_or_copies_in_place_is_right_half_of_the_time(shares, value):
     true = numbers()
-    for counts in (torch.ones(5, 6, 7, dtype=torch.bool), torch.arange(6 * 7).view(6, 7).expand(5, 6, 7) % 4 > 0):
-        assert torch.allclose(new_or_old(shares(true), true, counts), torch.full((5,), value))
+    found = of_two_new(shares(true), true[:, -2], true[:, -1], FAR)
+    assert torch.allclose(found, torch.full((5,), value))
 
 
-def test_a_clip_whose_colours_stay_or_go_one_way_says_nothing():
-    still = torch.zeros(2, 4, 3, 3, dtype=torch.long)
-    still[1, -1] = 1
-    assert new_or_old(shares_of(still[:, -1]), still, torch.ones(2, 3, 3, dtype=torch.bool)).tolist() == [0.5, 0.5]
+def by_hand(copied, old, new, far):
+    """Pair by pair and cell by cell, for one clip."""
+    total = weights = 0.0
+    for a, b in itertools.combinations(range(COLOURS), 2):
+        rates = []
+        for right, wrong in ((a, b), (b, a)):
+            cells = [(y, x) for y, x in np.ndindex(*new.shape) if new[y, x] == right]
+            cells = [c for c in cells if far[old[c], right] and far[old[c], wrong]]
+            won = [
+                float(copied[right][c] > copied[wrong][c]) + 0.5 * float(copied[right][c] == copied[wrong][c])
+                for c in cells
+            ]
+            rates.append((len(cells), sum(won) / max(1, len(cells))))
+        weight = min(count for count, _ in rates)
+        total, weights = total + weight * (rates[0][1] + rates[1][1]) / 2, weights + weight
+    return total / weights if weights else 0.5
 
 
-def test_only_cells_that_changed_clearly_count():
-    net = METHOD.build(NANO, Rng(0)).eval()
-    net.palette.copy_(torch.from_numpy(make_palette(iter([batch(0)]), Rng(0), 4)))
-    frames = batch(0).frames.clone()
-    frames[:, -1, 1:] = frames[:, -2, 1:] + 10 / 256  # another colour here and there, but hardly
-    with torch.no_grad():
-        assert int((net(frames)[1][:, -1] != net(frames)[1][:, -2]).sum()) > 0
-        scores, strata = measure(net, Batch(("x",), frames), Rng(0))
-    assert strata is None and scores.tolist() == [0.5] * 8
+def test_the_value_by_hand():
+    true = numbers(1, 5)
+    copied = torch.rand(5, COLOURS, 6, 7, generator=torch.Generator().manual_seed(0)).softmax(1)
+    far = torch.rand(COLOURS, COLOURS, generator=torch.Generator().manual_seed(1)) > 0.4
+    far = far & far.T & FAR
+    found = of_two_new(copied, true[:, -2], true[:, -1], far)
+    wanted = [by_hand(copied[k], true[k, -2], true[k, -1], far) for k in range(5)]
+    assert found.tolist() == pytest.approx(wanted, abs=1e-6)
 
 
-def test_the_control_takes_the_lightness_of_another_target_and_nothing_else():
+def test_a_clip_whose_colours_stay_or_are_alike_says_nothing():
+    still = numbers()
+    assert of_two_new(shares_of(still[:, -1]), still[:, -1], still[:, -1], FAR).tolist() == [0.5] * 5
+    assert of_two_new(shares_of(still[:, -1]), still[:, -2], still[:, -1], FAR & False).tolist() == [0.5] * 5
+
+
+def test_the_control_asks_for_the_colours_of_another_target_and_changes_nothing_else():
     whole = batch(0).frames
-    changed = video_colorization.other_lightness(batch(0), Rng(0)).frames
-    assert torch.equal(changed[1, -1, 0], whole[0, -1, 0])
-    assert torch.equal(changed[:, :, 1:], whole[:, :, 1:]) and torch.equal(changed[:, :-1], whole[:, :-1])
+    changed = video_colorization.other_colours(batch(0), Rng(0)).frames
+    assert torch.equal(changed[1, -1, 1:], whole[0, -1, 1:])
+    assert torch.equal(changed[:, :, 0], whole[:, :, 0]) and torch.equal(changed[:, :-1], whole[:, :-1])
 
 
 def test_the_network_of_the_paper():
