@@ -20,8 +20,8 @@ from unlabeled.training.loading import Loader
 EVERY = 10
 """Of items without sides every tenth is held out."""
 
-SCORES = 600
-"""The sanity value is of at least so many questions: held-out items are asked again until there are as many."""
+SCORES, ROUNDS = 4000, 16
+"""The sanity value is of about so many questions: held-out items are asked again, so many times at most."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def learn(
 
 
 def _questions(held: Sequence[Any], pretext: Pretext, rng: Rng, cache: Path | None) -> Iterator[Batch]:
-    """Held-out batches, every item as often as it takes to have enough scores."""
+    """Held-out batches, every item as often as it takes to have enough scores, within bounds."""
     batch = min(len(held), pretext.train.batch)
-    for again in range(math.ceil(SCORES / len(held))):
+    for again in range(min(ROUNDS, math.ceil(SCORES / len(held)))):
         yield from Loader(held, pretext.data, batch, rng.under("held-out", again), cache=cache).once()
