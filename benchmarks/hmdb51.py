@@ -14,12 +14,14 @@ from unlabeled.benchmarks.probes.clips_linear import ClipLinear
 from unlabeled.benchmarks.probes.finetune import FineTuning
 from unlabeled.benchmarks.probes.frozen import FrozenProbe
 from unlabeled.benchmarks.probes.ordered import OrderedClips, OrderedProbe
+from unlabeled.benchmarks.probes.own_head import OwnHead
 
 BENCHMARK = VideoClassification(
     "hmdb51",
     "HMDB-51",
     {
         "ordered-probe": OrderedProbe(),
+        "own-head": OwnHead(),
         "ordered-clips": OrderedClips(),
         "frozen": FrozenProbe(),
         "shuffle-learn": FineTuning(),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -201,7 +201,7 @@ class Composite(nn.Module):
         return (frames / self.gain + 0.5).clamp(0, 1).unflatten(2, self.shape).transpose(1, 2)
 
 
-def loss(net: Composite, batch: Batch, rng: Rng, progress: Progress) -> Losses:
+def loss(net: Any, batch: Batch, rng: Rng, progress: Progress) -> Losses:
     """Half the squared error of both decoders, summed over the numbers of a frame and over frames."""
     read, asked = read_and_asked(batch, net.gain)
     back, on = net(read, asked)
@@ -219,7 +219,7 @@ def loss(net: Composite, batch: Batch, rng: Rng, progress: Progress) -> Losses:
 # ---------------------------------------------------------------- sanity
 
 
-def measure(net: Composite, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor | None]:
+def measure(net: Any, batch: Batch, rng: Rng) -> tuple[Tensor, Tensor | None]:
     """Whether the answer lies nearer to the frames that were asked for than to the same frames played backwards.
 
     Any answer that does not change, such as the last frame or the mean frame again and again, lies as near to both: it
@@ -248,7 +248,7 @@ SANITY = Sanity("nearer to the true order", 0.5, measure, {"any order": any_orde
 
 
 @torch.no_grad()
-def pictures(net: Composite, batch: Batch, rng: Rng) -> dict[str, Tensor]:
+def pictures(net: Any, batch: Batch, rng: Rng) -> dict[str, Tensor]:
     """Frames that were read, those that were asked for, the answer, and what repeating a frame would answer."""
     assert batch.frames is not None
     read, _ = read_and_asked(batch, net.gain)

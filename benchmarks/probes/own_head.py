@@ -32,17 +32,16 @@ class OwnHead:
         return role
 
     def answers(
-        self, role: Classifier, train: Sequence[VideoItem], test: Sequence[VideoItem], classes: int, rng: Rng
+        self, role: Any, train: Sequence[VideoItem], test: Sequence[VideoItem], classes: int, rng: Rng
     ) -> dict[str, Answer]:
         """Scores after learning from all training videos, and from few where there are more."""
-        size: Any = role.size  # type: ignore[attr-defined]
-        shown, parts = ClipItems(test, size), {"": list(train)}
+        shown, parts = ClipItems(test, role.size), {"": list(train)}
         few = first_groups(train, self.few)
         if len(few) < len(train):
             parts["108"] = few
         found = {}
         for name, part in parts.items():
             seen, labels = compact(part)
-            role.fit(ClipItems(part, size), labels, rng.under(name or "all"))
+            role.fit(ClipItems(part, role.size), labels, rng.under(name or "all"))
             found[name] = Answer(placed(role.scores(shown), seen, classes), len(part))
         return found

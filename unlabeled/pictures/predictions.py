@@ -142,7 +142,7 @@ def bytes_of(frames: Tensor) -> np.ndarray:
 def sheet(items: Mapping[str, Rows], title: str) -> Canvas:
     """Rows of frames below each other for each item."""
     shapes = [row.shape for rows in items.values() for row in rows.values()]
-    height, width = shown_size(*shapes[0][1:3], SIDE)
+    height, width = shown_size(shapes[0][1], shapes[0][2], SIDE)
     columns = max(min(shape[0], MOST) for shape in shapes)
     tall = sum(ABOVE + len(rows) * (height + GAP) for rows in items.values())
     canvas = Canvas(2 * EDGE + NAMES + columns * (width + GAP), HEAD + tall + EDGE)
