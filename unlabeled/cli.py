@@ -277,7 +277,7 @@ def list_names(what: ListChoice) -> None:
 def show(
     name: str,
     store: StoreFolder = STORE,
-    out: Annotated[Path | None, typer.Option(help="Draw the pictures of a run into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures of a run; default: in the store.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data root of the run, where it moved since.")] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of results of the run, where it moved since.")] = None,
 ) -> None:
@@ -298,18 +298,18 @@ def show(
 
 
 def _draw(record: Record, folder: Path, store: Path, out: Path | None, data: Path | None, results: Path | None) -> None:
-    """Draw what was asked for, and unasked what was made elsewhere: those files are there to be looked at."""
-    from unlabeled import given, screen
+    """Draw the pictures of a run. Who asked for them by an option hears of a fault as such, all others in a word."""
+    from unlabeled import screen
+    from unlabeled.pictures import draw
     from unlabeled.store import Store
 
     asked = any(place is not None for place in (out, data, results))
-    if not asked and (record.spec["preset"] != given.PRESET or record.status == "failed"):
+    if record.status == "failed" and not asked:
         return
-    from unlabeled.pictures import draw
-
     out = out or store / "pictures" / record.id
     try:
-        drawn = draw.draw(record, folder, Store(store), out, data, results)
+        with screen.Terminal() as watch:
+            drawn = draw.draw(record, folder, Store(store), out, data, results, watch)
     except UnlabeledError as fault:
         if asked:
             raise

@@ -303,6 +303,8 @@ def _places(resolved: Resolved) -> dict[str, Path]:
     made, places = resolved.plan, {}
     if made.data is not None:
         places["data"] = made.data
+    if made.pretrain is not None and made.pretrain.data is not None:
+        places["pretrain"] = made.pretrain.data
     if isinstance(made.method, GivenResults):
         places["results"] = made.method.folder
     return places

@@ -37,9 +37,8 @@ def test_a_run_prints_folds_label_and_record(call, nano, tmp_path):
     assert "fold 5" in done.stdout and "world esc50@" in done.stdout
     name = done.stdout.rsplit("record: ", 1)[1].strip()
     assert (tmp_path / name).is_file()
-    assert "picture" not in call("show", Path(name).stem).stdout
-    shown = call("show", Path(name).stem, "--out", "drawn")
-    assert "fold 5" in shown.stdout
+    shown = call("show", Path(name).stem)
+    assert "fold 5" in shown.stdout and "page: .unlabeled/pictures/" in shown.stdout
     picture = tmp_path / shown.stdout.rsplit("picture: ", 1)[1].strip()
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     as_json = call("esc10", "-m", "knn_mfcc", "--preset", "nano", "--data", nano, "--json")

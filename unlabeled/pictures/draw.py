@@ -7,28 +7,48 @@ those that were scored.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from unlabeled import compare, registry
-from unlabeled.contracts import Survey
-from unlabeled.datasets.world import make
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.files import writing
 from unlabeled.given import PRESET, GivenResults
-from unlabeled.pictures import boxes, confusion, gallery, joints, masks, sounds
-from unlabeled.pictures.sheet import Judged
+from unlabeled.pictures import boxes, confusion, curves, gallery, joints, masks, neighbours, sounds, tuples
+from unlabeled.pictures.sheet import Gap, Judged, Plate
+from unlabeled.pictures.system import System, survey
 from unlabeled.records import Record
+from unlabeled.resolve import Watch
 from unlabeled.store import Store
 
+LEARNED = {
+    "What the network saw": tuples.seen,
+    "What it answered": tuples.answered,
+    "Learning curves": curves.draw,
+}
+"""What draws the learning of a method that had a pretext, by the title of its place."""
+READ = {"Nearest neighbours": neighbours.draw}
+"""What draws the features that a benchmark of the roles image or video read."""
 KINDS = {"masks": masks.draw, "joints": joints.draw, "boxes": boxes.draw, "sounds": sounds.draw}
 """What draws the results of a benchmark, by its `pictures`."""
 
+Part = Callable[[], list[Plate]]
+
 
 def draw(
-    record: Record, folder: Path, store: Store, out: Path, data: Path | None = None, results: Path | None = None
+    record: Record,
+    folder: Path,
+    store: Store,
+    out: Path,
+    data: Path | None = None,
+    results: Path | None = None,
+    watch: Watch | None = None,
 ) -> list[Path]:
     """Draw what there is to draw of a run; the files, the page first, none for a run without pictures.
+
+    What cannot be drawn leaves a word in its place, which `watch` is told too.
 
     Parameters
     ----------
@@ -38,25 +58,57 @@ def draw(
 
     Raises
     ------
-    UnlabeledError : the run failed, or its data or results are gone or no longer those that were scored.
+    UnlabeledError : the run failed, or nothing can be drawn: its data, weights or results are gone or no longer those
+        of the run.
     """
     import matplotlib
 
-    benchmark = registry.load("benchmarks", record.spec["benchmark"])
-    if not benchmark.pictures:
+    parts, watch = _parts(record, folder, store, out, data, results), watch or Watch()
+    if not parts:
         return []
     if record.status == "failed":
         raise UnlabeledError(f"{record.id} failed: there is nothing to draw", "run it again")
-    judged = None
-    if benchmark.pictures != "confusion":
-        judged = _judged(record, folder, store, benchmark, data, results)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
+    plates: list[Plate | Gap] = []
+    faults = []
     # Names of sequences and methods are no formulas, and a letter that the font lacks is no reason to warn.
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        plates = confusion.draw(record, out) if judged is None else KINDS[benchmark.pictures](judged, out)
-    return [gallery.write(out, record, plates), *(plate.file for plate in plates)] if plates else []
+        for done, (title, part) in enumerate(parts.items()):
+            watch.step("drawing", done, len(parts))
+            try:
+                plates += part()
+            except UnlabeledError as fault:
+                plates.append(Gap(title, fault.what))
+                faults.append(fault)
+    drawn = [plate.file for plate in plates if isinstance(plate, Plate)]
+    if faults and not drawn:
+        raise faults[0]
+    for gap in plates:
+        if isinstance(gap, Gap):
+            watch.say(f"not drawn: {gap.title} ({gap.why})")
+    return [gallery.write(out, record, plates), *drawn] if plates else []
+
+
+def _parts(
+    record: Record, folder: Path, store: Store, out: Path, data: Path | None, results: Path | None
+) -> dict[str, Part]:
+    """What is drawn of a run, in the order of the page: how it learned, what it learned, how it was scored."""
+    benchmark = registry.load("benchmarks", record.spec["benchmark"])
+    parts: dict[str, Part] = {}
+    if record.spec["preset"] != PRESET:
+        system = System(record, store, data)
+        recipe = benchmark.recipes.get(record.spec["recipe"])
+        kinds = LEARNED if system.learned is not None else {}
+        kinds = kinds | (READ if recipe is not None and recipe.role in ("image", "video") else {})
+        parts = {title: partial(kind, system, out) for title, kind in kinds.items()}
+    if benchmark.pictures == "confusion":
+        parts["Confusion table"] = partial(confusion.draw, record, out)
+    elif benchmark.pictures:
+        judged = partial(_judged, record, folder, store, benchmark, data, results)
+        parts["Results"] = lambda: KINDS[benchmark.pictures](judged(), out)
+    return parts
 
 
 def _judged(
@@ -71,13 +123,14 @@ def _judged(
     items = {} if record.items is None else compare.load_items(record, folder)
     places = store.read_places(record.id)
     given = _results(record, results or places.get("results"))
-    survey = _survey(record, store, benchmark, data or places.get("data"))
+    reader = registry.load("datasets", benchmark.dataset)
+    read = survey(record, store, reader, data or places.get("data"))
     recipe = benchmark.recipes[record.spec["recipe"]]
     return Judged(
         record,
-        survey,
+        read,
         recipe,
-        benchmark.prepare(given, survey, recipe),
+        benchmark.prepare(given, read, recipe),
         {name: item for (_, name), item in items.items()},
     )
 
@@ -95,26 +148,3 @@ def _results(record: Record, folder: Path | None) -> GivenResults:
             "name the folder that was scored with --results, or score this one",
         )
     return given
-
-
-def _survey(record: Record, store: Store, benchmark: Any, root: Path | None) -> Survey:
-    """The data of the run, looked through again."""
-    reader, spec = registry.load("datasets", benchmark.dataset), record.spec
-    if root is None and spec["world"]:
-        root = make.ensure(
-            reader.world, spec["world"], spec["world_seed"], store.world(f"{spec['world']}:{spec['world_seed']}")
-        )
-    place = reader.find(root) if root is not None and root.is_dir() else None
-    if place is None:
-        raise AbsentData(
-            f"{record.id}: its {benchmark.dataset} is not there" + (f" any more ({root})" if root else ""),
-            "name the data root that was scored with --data",
-        )
-    store.prepare()
-    survey: Survey = reader.survey(place, spec["limit"], store.memo)
-    if survey.fingerprint != record.data["fingerprint"]:
-        raise UnlabeledError(
-            f"{place} changed since {record.id} was scored, or is another {benchmark.dataset}: its fingerprint differs",
-            "name the data root that was scored with --data, or run it again",
-        )
-    return survey

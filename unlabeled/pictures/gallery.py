@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from unlabeled import tables, verdict
 from unlabeled.files import write_atomic
-from unlabeled.pictures.sheet import Plate
+from unlabeled.pictures.sheet import Gap, Plate
 from unlabeled.records import Record
 
 _STYLE = """
@@ -24,7 +24,7 @@ audio, video { display: block; width: 100%; max-width: 360px }
 """
 
 
-def write(out: Path, record: Record, plates: Sequence[Plate]) -> Path:
+def write(out: Path, record: Record, plates: Sequence[Plate | Gap]) -> Path:
     """Write `index.html` beside the pictures; links are relative, every name is escaped."""
     spec = record.spec
     about = [
@@ -34,8 +34,11 @@ def write(out: Path, record: Record, plates: Sequence[Plate]) -> Path:
     return page(out, f"{spec['method']} on {spec['benchmark']}", about, plates)
 
 
-def page(out: Path, title: str, about: Sequence[str], plates: Sequence[Plate]) -> Path:
-    """Write `index.html` from a title, lines of HTML about the whole, and plates whose files lie below `out`."""
+def page(out: Path, title: str, about: Sequence[str], plates: Sequence[Plate | Gap]) -> Path:
+    """Write `index.html` from a title, lines of HTML about the whole, and plates whose files lie below `out`.
+
+    A gap has a word in place of its picture.
+    """
     lines = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -64,7 +67,9 @@ def _scores(record: Record) -> list[str]:
     return ["<table>", *rows, "</table>"] if rows else []
 
 
-def _section(out: Path, plate: Plate) -> list[str]:
+def _section(out: Path, plate: Plate | Gap) -> list[str]:
+    if isinstance(plate, Gap):
+        return [f"<section>\n<h2>{escape(plate.title)}</h2>\n<p>Not drawn: {escape(plate.why)}.</p></section>"]
     link = _link(out, plate.file)
     lines = [
         f"<section>\n<h2>{escape(plate.title)}</h2>",

@@ -12,7 +12,7 @@ from PIL import Image
 
 from unlabeled.contracts import MaskSequence
 from unlabeled.datasets.decode import masks
-from unlabeled.pictures.sheet import DPI, Judged, Plate, file_name, percent, photo, sample, save
+from unlabeled.pictures.sheet import Canvas, Judged, Plate, file_name, percent, photo, sample, save
 
 PANEL = (600, 520)
 """Most pixels of a frame, width and height."""
@@ -100,23 +100,18 @@ def overlay(picture: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def _strip(rows: list[tuple[str, tuple[np.ndarray, ...]]], title: str) -> Figure:
-    """Rows of image, truth and result, pixel for pixel: no resampling may touch the colours."""
+    """Rows of image, truth and result, pixel for pixel."""
     height, width = rows[0][1][0].shape[:2]
     column = max(width, NARROWEST)
-    whole = 3 * column + 4 * GAP, HEAD + len(rows) * (LABEL + height + GAP)
-    figure = Figure(figsize=(whole[0] / DPI, whole[1] / DPI), dpi=DPI)
-
-    def text(x: int, y: int, words: str, size: float) -> None:
-        figure.text(x / whole[0], 1 - y / whole[1], words, fontsize=size, va="center")
-
-    text(GAP, HEAD // 2, title, 12)
+    sheet = Canvas(3 * column + 4 * GAP, HEAD + len(rows) * (LABEL + height + GAP))
+    sheet.text(GAP, HEAD // 2, title, 12)
     for row, (label, panels) in enumerate(rows):
         top = HEAD + row * (LABEL + height + GAP)
         for k, (words, panel) in enumerate(zip((label, "truth", "result"), panels, strict=True)):
             left = GAP + k * (column + GAP)
-            text(left, top + LABEL // 2, words, 9.5)
-            figure.figimage(panel, left, whole[1] - top - LABEL - height)
-    return figure
+            sheet.text(left, top + LABEL // 2, words, 9.5)
+            sheet.picture(left, top + LABEL, panel)
+    return sheet.figure
 
 
 def _chart(frames: list[str], j: np.ndarray, f: np.ndarray, title: str) -> Figure:

@@ -20,7 +20,7 @@ from unlabeled.datasets.decode import joints, masks, sound, video
 from unlabeled.datasets.world import make
 from unlabeled.files import writing
 from unlabeled.pictures import films, gallery
-from unlabeled.pictures.sheet import Plate, file_name, save
+from unlabeled.pictures.sheet import Plate, file_name, save, spread
 from unlabeled.resolve import Watch
 from unlabeled.store import Store
 
@@ -51,7 +51,7 @@ def draw(names: Sequence[str] | None, preset: str, seed: int, store: Store, out:
         folder = out / name
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        items = spread(survey.items)
+        items = spread(survey.items, SHOWN)
         for number, item in enumerate(items):
             watch.step(f"drawing {name}", number, len(items))
             title = f"{name}: {_title(item, survey)}"
@@ -61,12 +61,6 @@ def draw(names: Sequence[str] | None, preset: str, seed: int, store: Store, out:
 
 def _making(watch: Watch, name: str, done: int, total: int) -> None:
     watch.step(f"making the world's {name}", done, total)
-
-
-def spread(items: Sequence[Any]) -> list[Any]:
-    """Ten items at equal steps: sets are listed by class, so that most of them differ in it."""
-    chosen = np.unique(np.linspace(0, len(items) - 1, SHOWN).round().astype(int))
-    return [items[k] for k in chosen] if items else []
 
 
 def _title(item: Any, survey: Survey) -> str:
