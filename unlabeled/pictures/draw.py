@@ -16,7 +16,7 @@ from unlabeled import compare, registry
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.files import writing
 from unlabeled.given import PRESET, GivenResults
-from unlabeled.pictures import boxes, confusion, curves, gallery, joints, masks, neighbours, sounds, tuples
+from unlabeled.pictures import boxes, confusion, curves, gallery, joints, masks, neighbours, predictions, sounds, tuples
 from unlabeled.pictures.sheet import Gap, Judged, Plate
 from unlabeled.pictures.system import System, survey
 from unlabeled.records import Record
@@ -26,6 +26,7 @@ from unlabeled.store import Store
 LEARNED = {
     "What the network saw": tuples.seen,
     "What it answered": tuples.answered,
+    "Predictions": predictions.draw,
     "Learning curves": curves.draw,
 }
 """What draws the learning of a method that had a pretext, by the title of its place."""
