@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from unlabeled import contracts, plan
+from unlabeled import contracts, plan, pretrain
 from unlabeled.contracts import Need
 from unlabeled.errors import AbsentData, WrongCall
+from unlabeled.resolve import Watch, resolve
 from unlabeled.run import evaluate
 from unlabeled.store import Store
 
@@ -22,15 +23,25 @@ def run(store, method=NEEDING, **asked):
     return evaluate(method, "davis2017", recipe="world", preset="nano", store=store, **asked)
 
 
+def resolved(store, method, **asked):
+    return resolve(plan.make(method, "davis2017", recipe="world", preset="nano", **asked), store, Watch())
+
+
 def test_the_network_that_is_needed_learns_once_and_stands_in_the_record(store):
     record = run(store)
     told = record.method["needs"]["encoder"]
     assert record.status == "complete" and "pretrain" not in record.method
     assert told["method"] == NEEDED and told["dataset"] == "imagenet_folder" and told["sanity"]["n"] > 0
-    alone = run(store, NEEDED, variant=VARIANT)
-    assert alone.method["pretrain"]["checkpoint"] == told["checkpoint"], "one checkpoint for both"
-    assert len(list(store.checkpoints.iterdir())) == 1
-    assert run(store).id == record.id
+    assert [folder.name for folder in store.checkpoints.iterdir()] == [told["checkpoint"]]
+
+
+def test_a_run_of_its_own_has_the_same_checkpoint(store):
+    needing, alone = resolved(store, NEEDING), resolved(store, NEEDED, variant=VARIANT)
+    ((name, need),) = needing.needs
+    assert name == "encoder" and alone.pretrain is not None and need.key == alone.pretrain.key
+    assert need.spec_key in " ".join(pretrain.marks(needing.needs))
+    assert "unlabeled.methods.image_colorization" in needing.code.modules, "a change of that code is a change here"
+    assert needing.spec_key != resolved(store, NEEDING, random_weights=True).spec_key
 
 
 def test_weights_and_random_weights_need_nobody(store):
