@@ -93,6 +93,16 @@ MINI = Preset(
     nearest=1,
     prior=20,
 )
+SMALL = replace(
+    MINI,
+    train=replace(MINI.train, steps=20_000, batch=64, warmup=500),
+    network="colour_net",
+    point="conv7",
+    size=128,
+    grid=10.0,
+    nearest=10,
+    prior=100,
+)
 NANO = replace(MINI, train=replace(MINI.train, steps=30, warmup=2), prior=4)
 
 # ---------------------------------------------------------------- network
@@ -217,18 +227,10 @@ class ImageColorization(Method):
     id = "image_colorization"
     cite = "zhang2016colorful"
     roles = frozenset({"image"})
-    home = ("imagenet_linear", "voc2007")
+    home = ("imagenet_linear",)
     supervision = "none"
-    presets = {
-        "paper": PAPER,
-        "small": replace(
-            MINI, train=replace(MINI.train, steps=20_000, batch=64, warmup=500), network="colour_net", point="conv7",
-            size=128, grid=10.0, nearest=10, prior=100,
-        ),
-        "mini": MINI,
-        "nano": NANO,
-    }  # fmt: skip
-    variants = {"colour-net": {"paper": COLOUR_NET, "mini": MINI, "nano": NANO}}
+    presets = {"paper": PAPER, "small": SMALL, "mini": MINI, "nano": NANO}
+    variants = {"colour-net": {**presets, "paper": COLOUR_NET}}
     devices = ("cpu", "cuda")
 
     def build(self, preset: Preset, rng: Rng) -> ColourNet:
