@@ -169,24 +169,21 @@ def _leaks(entries: Mapping[Key, Entry]) -> list[Problem]:
 
 def _mixed_up(splits: Mapping[int, Sequence[Line]]) -> list[Problem]:
     """Lists whose codes cannot mean what they should: one side is empty, or 70 and 30 clips stand under other codes."""
-    cells = _cells(splits)
-    wrong: Counter[tuple[int, ...]] = Counter()
-    for codes in cells.values():
+    wrong: dict[str, tuple[int, ...]] = {}
+    usual = (*PER_CLASS.values(),)
+    for (action, split), codes in _cells(splits).items():
         counts = tuple(codes[side] for side in CODES.values())
-        train, test = counts[1:]
-        usual = (*PER_CLASS.values(),)
-        elsewhere = (train, test) != usual and {*usual} <= {*counts}
-        if sum(counts) >= WHOLE and (elsewhere or not train or not test):
-            wrong[counts] += 1
-    problems = [
-        Problem(
-            "codes mixed up",
-            LISTS,
-            f"{n} lists have {counts[0]} clips of code 0, {counts[1]} of 1 and {counts[2]} of 2: 1 is training "
-            f"({PER_CLASS['train']} clips of a class), 2 test ({PER_CLASS['test']}), 0 neither. Unpack the lists again",
+        elsewhere = counts[1:] != usual and {*usual} <= {*counts}
+        if sum(counts) >= WHOLE and (elsewhere or not all(counts[1:])):
+            wrong[f"{action}_test_split{split}.txt"] = counts
+    problems = []
+    if wrong:
+        name, counts = next(iter(wrong.items()))
+        text = (
+            f"{len(wrong)} lists, such as {name}: {counts[0]} clips of code 0, {counts[1]} of 1, {counts[2]} of 2. "
+            f"1 is training ({usual[0]} clips of a class), 2 test ({usual[1]}), 0 neither: unpack the lists again"
         )
-        for counts, n in wrong.most_common(3)
-    ]
+        problems.append(Problem("codes mixed up", LISTS, text))
     for split, lines in splits.items():
         lacking = [side for side in PER_CLASS if not any(line.side == side for line in lines)]
         if lines and lacking and not wrong:

@@ -141,8 +141,8 @@ def test_mixed_up_codes_are_refused(tmp_path):
     found = survey(write_release(tmp_path, train="2", test="1"), memo=released)
     assert found.label.kinds == ("broken",) and set(problems(found)) == {"codes mixed up"}
     assert problems(found)["codes mixed up"] == (
-        "102 lists have 33 clips of code 0, 30 of 1 and 70 of 2: "
-        "1 is training (70 clips of a class), 2 test (30), 0 neither. Unpack the lists again"
+        "153 lists, such as brush_hair_test_split1.txt: 33 clips of code 0, 30 of 1, 70 of 2. "
+        "1 is training (70 clips of a class), 2 test (30), 0 neither: unpack the lists again"
     )
 
 
@@ -157,7 +157,11 @@ def test_one_list_with_other_codes_is_seen(tmp_path, codes):
     file = tmp_path / hmdb51.LISTS / "wave_test_split2.txt"
     file.write_text(re.sub(r" ([012]) ", lambda found: f" {codes[int(found[1])]} ", file.read_text()))
     (problem,) = hmdb51._read_lists(tmp_path).problems
-    assert problem.fatal and problem.kind == "codes mixed up" and problem.what.startswith("1 lists have ")
+    assert (
+        problem.fatal
+        and problem.kind == "codes mixed up"
+        and problem.what.startswith("1 lists, such as wave_test_split2.txt: ")
+    )
 
 
 @pytest.mark.parametrize("code", "012")
