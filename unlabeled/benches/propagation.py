@@ -35,12 +35,12 @@ def clip() -> tuple[Tensor, Tensor]:
         small = torch.randn(*shape, HEIGHT // 6, WIDTH // 6, generator=generator)
         return functional.interpolate(small, (HEIGHT, WIDTH), mode="bilinear", align_corners=False)
 
-    pattern, frames = smooth(1, CHANNELS)[0], []
-    for t in range(CRW.context + 2):
+    pattern, frames = smooth(1, CHANNELS)[0], torch.empty(CRW.context + 2, CHANNELS, HEIGHT, WIDTH)
+    for t, frame in enumerate(frames):
         own = torch.randn(CHANNELS, HEIGHT, WIDTH, generator=generator)
-        frames.append(functional.normalize(pattern.roll(t, 2) + 0.5 * own, dim=0))
+        frame.copy_(functional.normalize(pattern.roll(t, 2) + 0.5 * own, dim=0))
     labels = smooth(CRW.context + 1, CLASSES).softmax(1)
-    return torch.stack(frames), labels
+    return frames, labels
 
 
 def ours(frames: Tensor, labels: Tensor, rule: NearestCells = CRW) -> Callable[[], Tensor]:
@@ -112,15 +112,15 @@ def propagation(seconds_budget: float) -> list[Row]:
 
 
 def _in_a_process(side: Callable[[Tensor, Tensor], Callable[[], Tensor]]) -> float:
-    """Bytes by which the memory of a fresh process grows at most from the features on, for one frame."""
+    """Bytes by which the memory of a fresh process grows at most, features of all frames included, for one frame."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_grown, (side,))
 
 
 def _grown(side: Callable[[Tensor, Tensor], Callable[[], Tensor]]) -> float:
     with one_thread():
-        frames, labels = clip()
         before = _peak()
+        frames, labels = clip()
         side(frames, labels)()
         return _peak() - before
 
