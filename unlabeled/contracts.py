@@ -576,7 +576,8 @@ class Need:
 class Method(Protocol):
     """A system of the literature. Subclass it: attributes with a value here may be left out.
 
-    `exact_with` names package versions with which published results come out exactly; others get a note.
+    `exact_with` names package versions with which published results come out exactly; others get a note. A variant
+    whose presets have a field `role` gives that role alone.
     """
 
     id: str

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unlabeled import check_image, plan
+from unlabeled import check_image, check_method, plan
 from unlabeled.contracts import Batch, Info, Progress, Train
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.methods import odd_one_out
@@ -201,3 +201,8 @@ def test_presets():
     assert (paper.sequences, paper.frames, paper.sampling, paper.network) == (6, 6, "constrained", "caffenet")
     assert METHOD.presets["paper"].input == "frames" == METHOD.presets["mini"].input
     assert {preset.pretrain for preset in METHOD.presets.values()} == {"ucf101"}
+
+
+@pytest.mark.slow
+def test_it_keeps_its_contract():
+    assert not [finding for finding in check_method.check(METHOD) if not finding.ok]

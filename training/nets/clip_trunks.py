@@ -121,8 +121,15 @@ class ClipTrunk(nn.Module):
 class ClipNet(Protocol):
     """A network for clips that says where it can be read."""
 
-    points: Mapping[str, Point]
-    clip: ClipSpec
+    @property
+    def points(self) -> Mapping[str, Point]:
+        """Where it can be read."""
+        ...
+
+    @property
+    def clip(self) -> ClipSpec:
+        """What it takes."""
+        ...
 
     def until(self, point: str) -> nn.Module:
         """The part from clips to a point."""
