@@ -19,7 +19,9 @@ from unlabeled.given import PRESET, GivenResults
 from unlabeled.state import state_of
 from unlabeled.weights import Weights
 
-WORLD_PRESETS = ("nano", "mini", "small")
+SMALL_PRESETS = ("nano", "mini")
+"""What learns, learns from the world here, whatever data it is scored on; other data are given by name."""
+WORLD_PRESETS = (*SMALL_PRESETS, "small")
 PRESETS = (*WORLD_PRESETS, "paper")
 
 
@@ -60,13 +62,14 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class PretrainPlan:
-    """The unlabelled data that a method learns from: a reader, and the root given for it (None: the world's).
+    """The unlabelled data that a method learns from: a reader, and a root for it, or the world (`mini:11`) and None.
 
     `modules` are those of the method and this reader.
     """
 
     reader: Any
     data: Path | None
+    world: str
     modules: tuple[str, ...]
 
 
@@ -149,7 +152,9 @@ def make(
         )
     modules = (*method_modules, *benchmark_modules, *reader_modules)
     modules += weights_module.NUMERIC if chosen else ()
-    pretrain = None if chosen else _pretraining(system, values, method_modules, world, root, pretrain_data)
+    pretrain = (
+        None if chosen else _pretraining(system, values, method_modules, (world, root), pretrain_data, preset, seed)
+    )
     found = Plan(spec, system, protocol, reader, constants, values, modules, state, root, pretrain, chosen)
     return found if chosen else dataclasses.replace(found, needs=_needs(found, pretrain_data))
 
@@ -166,7 +171,9 @@ def _needs(made: Plan, given: str | Path | None) -> tuple[tuple[str, Plan], ...]
         method, modules, origin = _bind("methods", need.method)
         values, _ = _values(method, need.variant, made.spec.preset, {}, {})
         unlabelled = given if made.pretrain is None else None
-        pretrain = _pretraining(method, values, modules, made.spec.world, made.data, unlabelled)
+        pretrain = _pretraining(
+            method, values, modules, (made.spec.world, made.data), unlabelled, made.spec.preset, made.spec.seed
+        )
         if pretrain is None:
             raise WrongCall(f"{made.method.id} needs {method.id}, which learns nothing before a benchmark")
         spec = dataclasses.replace(
@@ -180,16 +187,25 @@ def _needs(made: Plan, given: str | Path | None) -> tuple[tuple[str, Plan], ...]
 
 
 def _pretraining(
-    method: Any, values: Any, modules: tuple[str, ...], world: str, root: Path | None, given: str | Path | None
+    method: Any,
+    values: Any,
+    modules: tuple[str, ...],
+    scored: tuple[str, Path | None],
+    given: str | Path | None,
+    preset: str,
+    seed: int,
 ) -> PretrainPlan | None:
-    """Where the unlabelled data of a method come from: those given, else the world's or those of the same root."""
+    """Where the unlabelled data of a method come from: those given, else the world's where the benchmark's are or the
+    preset is made for it, else those of the benchmark's root."""
     if method.pretext(values) is None:
         if given is not None and not method.requires:
             raise WrongCall(f"{method.id} learns nothing before the benchmark", "leave --pretrain-data out")
         return None
     reader, reader_modules, _ = _bind("datasets", values.pretrain)
-    data = Path(given).expanduser() if given is not None else None if world else root
-    return PretrainPlan(reader, data, (*modules, *reader_modules))
+    world, root = scored
+    if given is not None or (not world and preset in SMALL_PRESETS):
+        world, root = _where(given, preset, seed, reader, True)
+    return PretrainPlan(reader, root, world, (*modules, *reader_modules))
 
 
 def _bind(kind: registry.Kind, name: str) -> tuple[Any, tuple[str, ...], str]:

@@ -82,7 +82,7 @@ def resolve(made: Plan, store: Store, watch: Watch, remember: bool = True) -> Re
 def _learned(made: Plan, needs: Needs, store: Store, watch: Watch, remember: bool) -> pretrain.Pretraining:
     """The pretraining of a plan that has one."""
     assert made.pretrain is not None
-    unlabelled = _look(made.pretrain.reader, made.pretrain.data, made, None, store, watch, remember)
+    unlabelled = _look(made.pretrain.reader, made.pretrain.data, made.pretrain.world, None, store, watch, remember)
     return pretrain.of(made, made.pretrain.modules, unlabelled, needs)
 
 
@@ -107,22 +107,22 @@ def _survey(made: Plan, store: Store, watch: Watch, remember: bool) -> Survey:
     if not made.spec.world and made.data is None:
         blank: Survey = made.dataset.blank()
         return blank
-    return _look(made.dataset, made.data, made, made.spec.limit, store, watch, remember)
+    return _look(made.dataset, made.data, made.spec.world, made.spec.limit, store, watch, remember)
 
 
 def _look(
-    reader: Any, root: Path | None, made: Plan, limit: int | None, store: Store, watch: Watch, remember: bool
+    reader: Any, root: Path | None, world: str, limit: int | None, store: Store, watch: Watch, remember: bool
 ) -> Survey:
-    """What a reader finds at a root, or in the world of the plan where there is none."""
+    """What a reader finds at a root, or in the world (`mini:11`) where there is none."""
     if root is None:
         from unlabeled.datasets.world import make
 
-        world, _, seed = made.spec.world.partition(":")
+        preset, _, seed = world.partition(":")
 
         def step(done: int, total: int) -> None:
             watch.step(f"making the world's {reader.world}", done, total)
 
-        root = make.ensure(reader.world, world, int(seed), store.world(made.spec.world), step)
+        root = make.ensure(reader.world, preset, int(seed), store.world(world), step)
     with readable(root):
         if not root.is_dir():
             raise AbsentData(f"{root}: no such data root", f"how to get {reader.id}:\n{reader.where}")

@@ -33,3 +33,16 @@ def test_a_setting_below_a_field():
 def test_settings_that_are_refused(name, value, told):
     with pytest.raises(WrongCall, match=rf"(?s){told}"):
         made({name: value})
+
+
+def test_where_a_pretext_learns(tmp_path):
+    def learned(**asked):
+        found = plan.make("shuffle_and_learn", "ucf101", **asked).pretrain
+        return found.world, found.data
+
+    # Presets made for the world learn from it, whatever they are scored on.
+    assert learned(preset="mini", seed=3) == learned(preset="mini", seed=3, data=tmp_path) == ("mini:3", None)
+    assert learned(preset="mini", data="world:nano:5") == ("nano:5", None)
+    assert learned(preset="small", data=tmp_path) == ("", tmp_path)
+    assert learned(preset="mini", data=tmp_path, pretrain_data="world:nano:1") == ("nano:1", None)
+    assert learned(preset="mini", pretrain_data=tmp_path) == ("", tmp_path)
