@@ -7,6 +7,7 @@ C. Vondrick et al., Tracking Emerges by Colorizing Videos, 2018, eq. 1 (`AllCell
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ MOST_SCORES = 1 << 22
 """Affinities that are held at once."""
 
 
-class _WholeFrames:
+class _WholeFrames(ABC):
     """The first frame and the last `context` ones; before there are so many, the first stands for those that lack."""
 
     def __init__(self, features: Tensor, labels: Tensor, context: int, first: bool) -> None:
@@ -36,9 +37,9 @@ class _WholeFrames:
         found = [self.one_block(part, distinct, counts) for part in wanted.split(size)]
         return torch.cat(found).T.reshape(-1, *self.grid)
 
+    @abstractmethod
     def one_block(self, targets: Tensor, frames: list[tuple[Tensor, Tensor]], counts: list[int]) -> Tensor:
         """Labels `(n, K)` from different source frames (features, labels), each counted so many times."""
-        raise NotImplementedError
 
     def add(self, features: Tensor, labels: Tensor) -> None:
         """In the place of the oldest."""
