@@ -6,7 +6,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -513,7 +514,8 @@ def main() -> None:
         # A terminal that cannot show a sign gets a question mark, not a traceback.
         cast("TextIOWrapper", stream).reconfigure(errors="replace")
     try:
-        app(prog_name="unlabeled")
+        with _silent_without_reader():
+            app(prog_name="unlabeled")
     except UnlabeledError as fault:
         from unlabeled import screen
 
@@ -522,7 +524,19 @@ def main() -> None:
     except KeyboardInterrupt:
         print("interrupted: finished units are kept, the same command goes on", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output left (`| head`); that is no error.
-        sys.stderr.close()
+
+
+@contextmanager
+def _silent_without_reader() -> Iterator[None]:
+    """The reader of our output left (`| head`): that is no error, and nobody is there to be told anything."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as end:
+        # typer and rich make exit status 1 of a broken pipe.
+        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

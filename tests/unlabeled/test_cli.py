@@ -45,6 +45,16 @@ def test_a_run_prints_folds_label_and_record(call, nano, tmp_path):
     assert json.loads(as_json.stdout)["id"] == Path(name).stem
 
 
+@pytest.mark.parametrize("arguments", [("list", "methods"), ("table", "soundnet_table4")], ids=["rich", "print"])
+def test_a_reader_that_leaves_ends_a_command_in_silence(arguments, tmp_path):
+    """As `| head` does, here before anything was written: what is still in the buffer has no reader either."""
+    command = [sys.executable, "-m", "unlabeled", *arguments]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
 def test_several_seeds_are_several_runs(call, nano):
     done = call("esc10", "-m", "chance", "--preset", "nano", "--data", nano, "--seeds", "0,1", "--json")
     assert [json.loads(line)["spec"]["seed"] for line in done.stdout.splitlines()] == [0, 1]
