@@ -12,7 +12,6 @@ from unlabeled.published_checks import BENCHMARKS
 from unlabeled.records import Record
 from unlabeled.tables import (
     MARKS,
-    Built,
     filled,
     judged,
     lecture_table,
@@ -24,7 +23,7 @@ from unlabeled.tables import (
     result_text,
     slide_grid,
 )
-from unlabeled.verdict import PER_UNIT, is_world, label, preferred
+from unlabeled.verdict import PER_UNIT, Built, is_world, label, preferred
 
 HEAD = """# Leaderboard
 
@@ -46,7 +45,8 @@ lecture documents that name the systems. The signs:
 - **any other result** no verdict, and the reason: other data (*altered*, *subset*), another preset, a changed setting
 - **data** can be run here once the official data are on disk, by the command below the table
 - **weights** needs the authors' network; **data unobtainable** the data were never published or are no longer whole
-- **not built** no protocol or adapter here; **method not built**, **benchmark not built** that half is still to come
+- **not built** no protocol or adapter here; **method**, **benchmark**, **recipe** or **variant not built** that part is
+  still to come
 """
 
 
@@ -279,9 +279,9 @@ def _numbers(published: Published, method_id: str, built: Built) -> str:
 
 def _state(published: Published, system: System, built: Built) -> str:
     """What exists here, and the one thing each home benchmark lacks."""
-    method = f"methods/{system.method_id}.py" if system.method_id in built.methods else "not built"
+    method = f"methods/{system.method_id}.py" if built.variants(system.method_id) is not None else "not built"
     homes = [name for name in system.benchmarks.split(";") if name]
-    states = [f"{name} ({'built' if name in built.benchmarks else 'not built'})" for name in homes]
+    states = [f"{name} ({'not built' if built.recipes(name) is None else 'built'})" for name in homes]
     return f"method:      {method}\nbenchmarks:  {', '.join(states) or 'none: not scored here'}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from unlabeled import given, keys, leaderboard, published, registry, tables, verdict, weights
+from unlabeled import given, keys, leaderboard, outlook, published, registry, tables, verdict, weights
 from unlabeled.errors import BadData, UnlabeledError, WrongCall
 from unlabeled.files import write_atomic
 from unlabeled.records import Record
@@ -59,13 +59,9 @@ def _links(found: Iterable[tuple[Record, Path]], folder: Path) -> dict[str, str]
     return links
 
 
-def _built() -> tables.Built:
-    return tables.Built(frozenset(registry.names("methods")), frozenset(registry.names("benchmarks")))
-
-
 def _page(found: tuple[tuple[Record, Path], ...], folder: Path) -> str:
     records = [record for record, _ in found]
-    return leaderboard.leaderboard(published.load(), records, _built(), _links(found, folder))
+    return leaderboard.leaderboard(published.load(), records, outlook.BUILT, _links(found, folder))
 
 
 def write(file: Path, store: Path | None, tell: Tell | None = None) -> Path:
@@ -155,7 +151,7 @@ def table(table_id: str, format: tables.Format, store: Path | None, tell: Tell |
     """One table in a format; links lead from the current folder."""
     found = _found(store, tell)
     records = [record for record, _ in found]
-    made = tables.lecture_table(published.load(), table_id, records, _built(), _links(found, Path()))
+    made = tables.lecture_table(published.load(), table_id, records, outlook.BUILT, _links(found, Path()))
     return tables.render(made, format)
 
 
@@ -193,7 +189,7 @@ def show(name: str) -> str:
     if name in registry.names("datasets"):
         parts.append(f"data set {name}:\n{registry.load('datasets', name).where}")
     if name in numbers.systems:
-        parts.append(leaderboard.describe_system(numbers, name, _built()))
+        parts.append(leaderboard.describe_system(numbers, name, outlook.BUILT))
     elif name in registry.names("methods"):
         plugin = registry.find("methods", name)
         parts.append(f"method {name} (from {plugin.distribution}): {plugin.summary()}")

@@ -14,21 +14,13 @@ from unlabeled.errors import WrongCall
 from unlabeled.published import Cell, Published, TableCell
 from unlabeled.published_checks import BENCHMARKS
 from unlabeled.records import Record
-from unlabeled.verdict import NO_RECORD, PER_UNIT, Judgement, belongs, command, judge, label, missing_reason
+from unlabeled.verdict import NO_RECORD, PER_UNIT, Built, Judgement, belongs, command, judge, label, missing_reason
 
 Format = Literal["md", "csv", "latex"]
 DECIMALS = {"percent": 1, "dB": 2, "fraction": 3}
 MARKS = {"reproduced": "✓", "not reproduced": "✗", "none": ""}
 _LEFT = frozenset({"System", "Variant", "Column", "Result", "Missing", "Record", "Method", "Seeds", "Table", "Status"})
 """Columns of words; all others hold numbers and stand to the right."""
-
-
-@dataclass(frozen=True)
-class Built:
-    """Ids of the methods and benchmarks that this installation has."""
-
-    methods: frozenset[str]
-    benchmarks: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -84,8 +76,7 @@ def count_text(found: Judgement, cell: Cell) -> str:
 def result_text(found: Judgement, cell: Cell, built: Built) -> str:
     """The verdict with the difference, or why there is none."""
     if not found.records:
-        reason = missing_reason(cell, built.methods, built.benchmarks, have_record=False)
-        return "data unobtainable" if (cell.measurable, reason) == ("no", "data") else reason or "not run yet"
+        return missing_reason(cell, built) or "not run yet"
     return judgement_text(found, cell)
 
 
@@ -223,8 +214,7 @@ def _commands(published: Published, cells: Sequence[TableCell], records: Sequenc
     for row in cells:
         cell = published.cells[row.cell_id]
         empty = judged(published, row, records).reason == NO_RECORD
-        reason = missing_reason(cell, built.methods, built.benchmarks, have_record=not empty)
-        if empty and cell.measurable == "yes" and reason == cell.missing:
+        if empty and cell.measurable == "yes" and missing_reason(cell, built) == cell.missing:
             lines.append(command(cell))
     return list(dict.fromkeys(lines))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -176,19 +176,28 @@ def judge(cell: Cell, published: TableCell, records: Sequence[Record]) -> Judgem
     return replace(found, kind="reproduced" if near else "not reproduced")
 
 
-def missing_reason(
-    cell: Cell, known_methods: Collection[str], known_benchmarks: Collection[str], have_record: bool
-) -> str:
-    """The one thing that keeps a cell without a record from being measured; empty where nothing does."""
-    if have_record:
-        return ""
+@dataclass(frozen=True)
+class Built:
+    """What an installation has: the recipes of a benchmark, the variants of a method, None where that is not built."""
+
+    recipes: Callable[[str], Collection[str] | None]
+    variants: Callable[[str], Collection[str] | None]
+
+
+def missing_reason(cell: Cell, built: Built, at_hand: Collection[str] = ()) -> str:
+    """The one thing that keeps a cell from being measured, empty where nothing does. `at_hand`: data sets on disk."""
     if cell.measurable == "no":
-        return cell.missing
-    if cell.benchmark not in known_benchmarks:
+        return "data unobtainable" if cell.missing == "data" else cell.missing
+    recipes, variants = built.recipes(cell.benchmark), built.variants(cell.method_id)
+    if recipes is None:
         return "benchmark not built"
-    if cell.method_id not in known_methods:
+    if variants is None:
         return "method not built"
-    return cell.missing
+    if cell.recipe_name not in recipes:
+        return "recipe not built"
+    if cell.run_variant and cell.run_variant not in variants:
+        return "variant not built"
+    return "" if cell.missing == "data" and cell.dataset in at_hand else cell.missing
 
 
 def command(cell: Cell) -> str:

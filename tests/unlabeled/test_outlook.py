@@ -4,7 +4,8 @@ import shlex
 
 import pytest
 
-from unlabeled import outlook, published, registry
+from unlabeled import outlook, published, registry, tables
+from unlabeled.errors import UnlabeledError
 from unlabeled.store import Store
 
 
@@ -29,6 +30,25 @@ def test_a_part_of_a_set_is_no_set(nano, tmp_path):
     shutil.copytree(registry.load("datasets", "esc50").find(nano), tmp_path / "data" / "ESC-50")
     (tmp_path / "data" / "ESC-50" / "MANIFEST.json").unlink()
     assert "1 can be measured now" in cells(tmp_path / "data", tmp_path)[1]
+
+
+def test_every_command_in_a_table_names_what_is_registered():
+    numbers = published.load()
+    for name in numbers.table_ids():
+        for line in tables.lecture_table(numbers, name, [], outlook.BUILT).commands:
+            words = shlex.split(line)
+            given = dict(zip(words[2::2], words[3::2], strict=True))
+            assert given["--recipe"] in registry.load("benchmarks", words[1]).recipes, line
+            assert {given.get("--variant", "")} <= {"", *registry.load("methods", given["--method"]).variants}, line
+
+
+def test_a_plug_in_that_cannot_be_loaded_counts_as_not_built(monkeypatch):
+    def torn(kind, name):
+        raise UnlabeledError(f"{name} cannot be loaded", "mend it")
+
+    assert outlook.BUILT.recipes("no_such_benchmark") is None
+    monkeypatch.setattr(registry, "load", torn)
+    assert outlook._recipes.__wrapped__("esc10") is outlook._variants.__wrapped__("svm_mfcc") is None
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from unlabeled.published import Cell, Published, TableCell, load
 from unlabeled.records import Record
-from unlabeled.verdict import NO_RECORD, belongs, command, is_world, judge, missing_reason, preferred
+from unlabeled.verdict import NO_RECORD, Built, belongs, command, is_world, judge, missing_reason, preferred
 
 PUBLISHED: Published = load()
 CELL = PUBLISHED.cells["soundnet_table4/svm-mfcc-28/esc-10"]
@@ -209,12 +209,21 @@ def test_two_data_sets_of_one_recipe_are_kept_apart() -> None:
 def test_the_one_thing_missing() -> None:
     soundnet, _ = row_of("soundnet_table4/soundnet/esc-50")
     chance, _ = row_of("esc50_list_columbia/chance/accuracy")
-    assert missing_reason(CELL, (), (), True) == ""
-    assert missing_reason(CELL, ("svm_mfcc",), ("esc10",), False) == "data"
-    assert missing_reason(CELL, (), ("esc10",), False) == "method not built"
-    assert missing_reason(CELL, ("svm_mfcc",), (), False) == "benchmark not built"
-    assert missing_reason(soundnet, ("soundnet",), ("esc50",), False) == "weights"
-    assert missing_reason(chance, ("chance",), ("esc50",), False) == ""
+    scratch, _ = row_of("x_esc_more/soundnet-5-layers-from-scratch/esc-50")
+    gone = next(cell for cell in PUBLISHED.cells.values() if (cell.measurable, cell.missing) == ("no", "data"))
+    recipes = {"esc10": ["piczak2015"], "esc50": ["piczak2015", "soundnet-scratch"]}
+    built = Built(recipes.get, {"svm_mfcc": [], "chance": [], "random": [scratch.run_variant]}.get)
+    assert missing_reason(CELL, built) == "data"
+    assert missing_reason(CELL, built, at_hand=["esc50"]) == "data"
+    assert missing_reason(CELL, built, at_hand=["esc10"]) == ""
+    assert missing_reason(chance, built) == ""
+    assert missing_reason(scratch, built) == "data"
+    assert missing_reason(CELL, replace(built, recipes={}.get)) == "benchmark not built"
+    assert missing_reason(CELL, replace(built, variants={}.get)) == "method not built"
+    assert missing_reason(CELL, replace(built, recipes={"esc10": ["other"]}.get)) == "recipe not built"
+    assert missing_reason(scratch, replace(built, variants={"random": []}.get)) == "variant not built"
+    assert missing_reason(soundnet, built) == "weights", "nothing that could be built helps"
+    assert missing_reason(gone, built, at_hand=[gone.dataset]) == "data unobtainable"
 
 
 @pytest.mark.parametrize(
