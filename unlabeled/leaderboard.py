@@ -49,6 +49,9 @@ lecture documents that name the systems. The signs:
   still to come
 """
 
+WORLD_NAMES = {"supervised": "Supervised (labels of the set)"}
+"""The lectures name the labels of ImageNet; in the generated world they are those of the set itself."""
+
 
 def leaderboard(
     published: Published, records: Sequence[Record], built: Built, links: Mapping[str, str] | None = None
@@ -140,7 +143,7 @@ def _world_board(published: Published, records: Sequence[Record]) -> str:
                 seeds = ", ".join(str(record.spec.get("seed")) for record in runs)
                 lines.setdefault((variant, seeds), {})[benchmark] = _score(runs) + _caveat(runs, world=True)
         for (variant, seeds), scores in lines.items():
-            name = _name(published, method) + (f" ({variant})" if variant else "")
+            name = WORLD_NAMES.get(method, _name(published, method)) + (f" ({variant})" if variant else "")
             rows.append([name, seeds, *(scores.get(benchmark, "") for benchmark in benchmarks)])
     return markdown(["Method", "Seeds", *map(_title, benchmarks)], rows)
 

@@ -252,6 +252,13 @@ def test_benchmarks_run_with_other_seeds_have_lines_of_their_own() -> None:
     assert lines == [["SVM-MFCC", "11", "43.2", ""], ["SVM-MFCC", "11, 12", "", "43.2 ± 0.0"]]
 
 
+def test_labels_of_a_generated_set_are_not_those_of_imagenet() -> None:
+    runs = [world("w", 11, method="supervised"), record("a", method="supervised")]
+    real, generated = tables_of(scoreboard(PUBLISHED, runs))
+    assert cells_of(real[2])[0] == PUBLISHED.systems["supervised"].name == "Supervised pretraining (ImageNet labels)"
+    assert cells_of(generated[2])[0] == "Supervised (labels of the set)"
+
+
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
