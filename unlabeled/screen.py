@@ -110,9 +110,11 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
         table.add_row(_plain(unit["unit"]), str(unit["n"]), *cells)
     if record.units:
         out.print(table)
-    for name in BREAKDOWNS:
+    for name, head in BREAKDOWNS.items():
         if rows := record.breakdown.get(name):
             out.print(_breakdown(record, name, rows))
+        elif name in record.breakdown:
+            out.print(f"no numbers by {head}: beside the data lies no table of {name}", markup=False)
     lines = [
         *(_score(metric, score) for metric, score in list(record.scores.items())[1:]),
         *(

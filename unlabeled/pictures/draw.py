@@ -13,12 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from unlabeled import compare, registry
+from unlabeled.benchmarks.propagation.recipes import Propagation
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.files import writing
 from unlabeled.given import PRESET, GivenResults
-from unlabeled.pictures import boxes, confusion, curves, gallery, joints, masks, neighbours, predictions, sounds, tuples
+from unlabeled.pictures import (
+    boxes,
+    colour_failures,
+    confusion,
+    curves,
+    embedding,
+    gallery,
+    joints,
+    mask_tracks,
+    masks,
+    neighbours,
+    pose_tracks,
+    predictions,
+    sounds,
+    tuples,
+)
 from unlabeled.pictures.sheet import Gap, Judged, Plate
 from unlabeled.pictures.system import System, survey
+from unlabeled.pictures.tracks import Tracks
 from unlabeled.records import Record
 from unlabeled.resolve import Watch
 from unlabeled.store import Store
@@ -32,6 +49,15 @@ LEARNED = {
 """What draws the learning of a method that had a pretext, by the title of its place."""
 READ = {"Nearest neighbours": neighbours.draw}
 """What draws the features that a benchmark of the roles image or video read."""
+TRACKED = {
+    "masks": {
+        "Mask tracks": mask_tracks.draw,
+        "The embedding": embedding.draw,
+        "Failures beside colour failures": colour_failures.draw,
+    },
+    "joints": {"Pose tracks": pose_tracks.draw, "The embedding": embedding.draw},
+}
+"""What draws the labels that a method moved, by the `pictures` of the benchmark."""
 KINDS = {"masks": masks.draw, "joints": joints.draw, "boxes": boxes.draw, "sounds": sounds.draw}
 """What draws the results of a benchmark, by its `pictures`."""
 
@@ -97,13 +123,17 @@ def _parts(
 ) -> dict[str, Part]:
     """What is drawn of a run, in the order of the page: how it learned, what it learned, how it was scored."""
     benchmark = registry.load("benchmarks", record.spec["benchmark"])
+    recipe = benchmark.recipes.get(record.spec["recipe"])
     parts: dict[str, Part] = {}
     if record.spec["preset"] != PRESET:
         system = System(record, store, data)
-        recipe = benchmark.recipes.get(record.spec["recipe"])
         kinds = LEARNED if system.learned is not None else {}
         kinds = kinds | (READ if recipe is not None and recipe.role in ("image", "video") else {})
         parts = {title: partial(kind, system, out) for title, kind in kinds.items()}
+        if isinstance(recipe, Propagation):
+            tracks = Tracks(system, folder)
+            tracked = TRACKED[benchmark.pictures].items()
+            return parts | {title: partial(kind, tracks, out) for title, kind in tracked}
     if benchmark.pictures == "confusion":
         parts["Confusion table"] = partial(confusion.draw, record, out)
     elif benchmark.pictures:

@@ -20,7 +20,7 @@ img { max-width: 100%; height: auto } p { margin: .3rem 0 }
 table { border-collapse: collapse } td, th { text-align: left; padding: .1rem 1.2rem .1rem 0 }
 ul { list-style: none; padding: 0; display: grid; gap: .6rem }
 ul { grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)) }
-audio, video { display: block; width: 100%; max-width: 360px }
+audio, video { display: block; max-width: 100% } audio { width: 360px }
 """
 
 

@@ -17,6 +17,8 @@ from unlabeled.pictures.sheet import Judged, Plate, file_name, percent, photo, s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from unlabeled.records import Record
+
 THRESHOLD = pck.THRESHOLDS[0]
 LIMBS = (
     (0, 1), (0, 2), (0, 3), (0, 4), (3, 7), (7, 11), (4, 8), (8, 12), (1, 5), (1, 6), (5, 9), (9, 13), (6, 10), (10, 14)
@@ -30,25 +32,26 @@ def draw(run: Judged, out: Path) -> list[Plate]:
     clips = {clip.id: clip for clip in run.data.items}
     shares = {name: sum(i["hits"][0]) / sum(i["pairs"]) for name, i in run.items.items() if sum(i["pairs"])}
     caption = f"PCK of each joint over {len(run.items)} clips; a joint without a bar is lost in every frame."
-    plates = [Plate(save(_bars(run), out / file_name(0, "joints", "pck.png")), "Joints", caption)]
+    plates = [Plate(save(bars(run.record), out / file_name(0, "joints", "pck.png")), "Joints", caption)]
     for number, (name, standing) in enumerate(sample(shares), 1):
         title = f"{name}: {percent(shares[name])} right at {THRESHOLD}, {standing}"
         plates.append(_clip(run, clips[name], title, number, out))
     return plates
 
 
-def _bars(run: Judged) -> Figure:
-    shares = run.record.breakdown["joints"]
+def bars(record: Record) -> Figure:
+    """PCK of each joint at two thresholds."""
+    shares = record.breakdown["joints"]
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.subplots()
     for k, (threshold, colour) in enumerate(((THRESHOLD, "tab:blue"), (pck.THRESHOLDS[1], "lightsteelblue"))):
         values = [shares[joint][f"pck@{threshold}"] for joint in pck.JOINTS]
         heights = [100 * (value or 0) for value in values]
-        bars = axes.bar(np.arange(len(values)) + 0.4 * k, heights, 0.4, label=f"PCK@{threshold}", color=colour)
-        axes.bar_label(bars, ["" if value is None else f"{100 * value:.0f}" for value in values], fontsize=8)
+        drawn = axes.bar(np.arange(len(values)) + 0.4 * k, heights, 0.4, label=f"PCK@{threshold}", color=colour)
+        axes.bar_label(drawn, ["" if value is None else f"{100 * value:.0f}" for value in values], fontsize=8)
     axes.set_xticks(np.arange(len(pck.JOINTS)) + 0.2, pck.JOINTS, rotation=40, ha="right")
     axes.set(ylabel="percent right", ylim=(0, 108))
-    axes.set_title(f"{run.record.spec['method']}: share of pairs near their true place", fontsize=10)
+    axes.set_title(f"{record.spec['method']}: share of pairs near their true place", fontsize=10)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -85,13 +88,18 @@ def frame_shares(predicted: np.ndarray, truth: np.ndarray, recipe: Any) -> dict[
     return shares
 
 
+def found(predicted: np.ndarray, truth: np.ndarray, recipe: Any) -> tuple[np.ndarray, float]:
+    """Which joints of a frame `(2, 15)` are right at 0.1, `(15,)` bool, and how near that is, in pixels."""
+    there = predicted[0] >= 0
+    counted = there if recipe.lost == "leave out" else np.ones_like(there)
+    radius = THRESHOLD * float(pck.normalisers(truth[..., None], counted[:, None], recipe.normaliser)[0])
+    return there & (np.linalg.norm(predicted - truth, axis=0) <= radius), radius
+
+
 def _frame(axes: Axes, image: np.ndarray, predicted: np.ndarray, truth: np.ndarray, recipe: Any) -> None:
     """One frame with both skeletons, joints `(2, 15)`."""
     there = predicted[0] >= 0
-    counted = there if recipe.lost == "leave out" else np.ones_like(there)
-    kind = recipe.normaliser
-    radius = THRESHOLD * float(pck.normalisers(truth[..., None], counted[:, None], kind)[0])
-    near = there & (np.linalg.norm(predicted - truth, axis=0) <= radius)
+    near, radius = found(predicted, truth, recipe)
     axes.imshow(image, alpha=0.75)
     for points, shown, colour, name in (
         (truth, np.ones_like(there), TRUTH, "truth"), (predicted, there, RESULT, "result")

@@ -100,7 +100,8 @@ def sample(scores: Mapping[str, float | tuple[float, ...]], ends: int = 2, middl
     n = len(order)
     first = max(0, (n - middle) // 2)
     places = {*range(min(ends, n)), *range(first, min(first + middle, n)), *range(max(0, n - ends), n)}
-    words = {0: " (worst)", n - 1: " (best)"} if n > 1 else {}
+    words = {first: " (median)"} if middle == 1 and n > 2 else {}
+    words |= {0: " (worst)", n - 1: " (best)"} if n > 1 else {}
     return [(order[k], f"rank {n - k} of {n}{words.get(k, '')}") for k in sorted(places)]
 
 

@@ -166,6 +166,21 @@ class System:
         with self.running("`adapt`"):
             return self.plan.method.adapt(net, self.plan.values)
 
+    def scored(self) -> Any:
+        """The role as the benchmark got it.
+
+        Raises
+        ------
+        UnlabeledError : it learned inside of the benchmark, and that network is not kept.
+        """
+        asked = bool(self.record.spec.get("random_weights"))
+        net = self.untrained() if asked else self.trained()
+        role = weights.untrained(self.role(net), net) if asked else self.role(net)
+        if hasattr(role, "fit"):
+            method = self.record.spec["method"]
+            raise UnlabeledError(f"{method} learns inside of the benchmark, and that network is not kept")
+        return role
+
     @contextmanager
     def running(self, what: str) -> Iterator[None]:
         """While code of the method runs: a fault of it is told as one.

@@ -155,3 +155,10 @@ def test_worst_median_and_best(n):
     assert names == sorted(names) and len(names) == min(n, 6)
     assert {"s00", f"s{n - 1:02}", f"s{n // 2:02}"} <= set(names)
     assert [place for _, place in sample(scores)][-1].startswith(f"rank 1 of {n}")
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, [""]), (2, ["worst", "best"]), (3, ["worst", "median", "best"])])
+def test_one_of_each(n, words):
+    chosen = sample({f"s{k}": float(k) for k in range(n)}, ends=1, middle=1)
+    assert [name for name, _ in chosen] == [f"s{k}" for k in range(n)]
+    assert [standing.partition("(")[2].rstrip(")") for _, standing in chosen] == words

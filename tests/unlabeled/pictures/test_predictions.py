@@ -14,10 +14,13 @@ from torch import nn
 from unlabeled.contracts import Label, Losses, Pick, Pretext, Request, Sanity, Survey, Train
 from unlabeled.datasets.decode import video
 from unlabeled.errors import UnlabeledError
-from unlabeled.pictures import predictions
+from unlabeled.pictures import predictions, reels
+from unlabeled.pictures.sheet import save
 from unlabeled.training import pretraining
+from unlabeled.training.signals.lab import rgb_to_lab
 
 SIZE = (24, 32)
+ROWS = {"shown": 10, "true": 60, "copied": 110, "copied in place": 160}
 
 
 def two_runs(info, rng):
@@ -78,7 +81,7 @@ def test_sheet_film_and_errors(system, tmp_path):
             found = sheet[y : y + 72, left : left + 96]
             assert np.abs(found - frame.repeat(3, 0).repeat(3, 1)[..., None]).max() <= 1
     film = video.read_frames(plate.films[0][1])
-    assert film.shape[0] == 6 and film.shape[2] > 2.5 * film.shape[1], "three frames shown and three said, side by side"
+    assert film.shape[0] == 6, "three frames shown and three said"
 
 
 def test_errors_are_paired():
@@ -90,9 +93,45 @@ def test_errors_are_paired():
 
 def test_a_film_shows_what_was_shown_before_each_answer():
     rows = {name: np.full((2, 4, 6, 3), k * 40, np.uint8) for k, name in enumerate(("shown", "true", "a", "b"))}
-    film = predictions.side_by_side(rows)
-    assert film.shape == (4, 4, 3 * 6 + 2, 3)
-    assert film[0, 0, [0, 7, 14], 0].tolist() == [0, 0, 0] and film[3, 0, [0, 7, 14], 0].tolist() == [40, 80, 120]
+    shots = list(predictions.shots(rows))
+    told = ["shown, 1 of 2", "shown, 2 of 2", "answered, 1 of 2", "answered, 2 of 2"]
+    assert [shot.words for shot in shots] == told and list(shots[0].pictures) == ["true", "a", "b"]
+    assert [[int(p[0, 0, 0]) for p in shot.pictures.values()] for shot in shots[1:3]] == [[0, 0, 0], [40, 80, 120]]
+
+
+def test_panels_stand_below_their_names():
+    colours = {"one": 10, "other": 90, "third": 170}
+    shot = reels.Shot({name: np.full((30, 50, 3), k, np.uint8) for name, k in colours.items()}, "words")
+    page = reels.panels(shot)
+    assert page.shape == (2 * (30 + reels.BAR) + reels.BAR, 2 * 50 + reels.GAP, 3)
+    for left, top, value in ((0, 0, 10), (50 + reels.GAP, 0, 90), (0, 30 + reels.BAR, 170)):
+        part = page[top + reels.BAR : top + reels.BAR + 30, left : left + 50]
+        assert (part == value).all() and page[top : top + reels.BAR, left : left + 50].min() < 100, "its name"
+    assert page[-reels.BAR :, :100].min() < 100, "the words"
+
+
+def test_single_answers_lie_beside_each_other(tmp_path):
+    rows = {name: np.full((1 + 2 * (name == "shown"), 64, 64, 3), k, np.uint8) for name, k in ROWS.items()}
+    file = save(predictions.sheet({"clip": rows, "another": rows}, "title").figure, tmp_path / "sheet.png")
+    pixels = np.asarray(Image.open(file).convert("RGB"))
+    side = predictions.ALONE
+    for line in range(2):
+        y = predictions.HEAD + line * (2 * predictions.ABOVE + side) + 2 * predictions.ABOVE + side // 2
+        places = [predictions.EDGE + k * (side + predictions.GAP) for k in range(3)]
+        places += [places[2] + k * (side + predictions.GAP + predictions.EDGE) for k in (1, 2, 3)]
+        assert [int(pixels[y, x + 9, 0]) for x in places] == [10, 10, 10, 60, 110, 160]
+
+
+def test_of_a_coloured_frame_the_grey_one_is_shown_too():
+    lab = replace(PRETEXT, data=Request("frames", SIZE, two_runs, colour="lab"))
+    true = torch.rand(2, 3, 1, 4, 5)
+    rows = predictions.with_grey({"shown": true, "true": true, "copied": true}, lab)
+    assert list(rows) == ["shown", "in grey", "true", "copied"]
+    grey = rows["in grey"]
+    assert torch.allclose(grey[:, :1].expand(-1, 3, -1, -1, -1), grey, atol=2e-3), "no colour"
+    light = [rgb_to_lab(part.transpose(1, 2))[:, :, 0] for part in (grey, true)]
+    assert torch.allclose(*light, atol=0.1), "and all of the lightness"
+    assert list(predictions.with_grey({"true": true, "copied": true}, PRETEXT)) == ["true", "copied"]
 
 
 def test_a_pretext_without_pictures_has_none(system, tmp_path):

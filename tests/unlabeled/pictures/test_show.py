@@ -31,6 +31,7 @@ def test_pictures_go_into_the_store(run, store):
     record, _ = run
     done = show(record, store)
     assert done.exit_code == 0 and "jf_mean" in done.stdout
+    assert "no numbers by attribute: beside the data lies no table" in done.stdout
     page = store.root / "pictures" / record.id / "index.html"
     assert f"page: {page}" in done.stdout and page.is_file()
     assert "picture: " in done.stdout.rsplit("page: ", 1)[1]
