@@ -75,9 +75,12 @@ class VideoSplits:
         return tuple(unit for unit in every if all(sides_of(unit, data.items))) if data.items else every
 
     def prepare(self, role: Any, data: Survey, recipe: Any) -> Prepared:
-        """The method as the probe reads it, after every video was decoded once."""
+        """The method as the probe reads it, after every video was decoded once, or given features were looked at."""
         sides = {side for unit in self.units(data, recipe) for part in sides_of(unit, data.items) for side in part}
-        lengths, faults = _decoded(sorted(sides, key=lambda item: item.id))
+        videos = sorted(sides, key=lambda item: item.id)
+        if hasattr(recipe, "features"):
+            return Prepared(recipe.prepare(role, videos), {})
+        lengths, faults = _decoded(videos)
         return Prepared(recipe.prepare(role, lengths), faults)
 
 

@@ -13,6 +13,7 @@ from unlabeled.benchmarks.probes import clips_finetune
 from unlabeled.benchmarks.probes.clips_linear import ClipLinear
 from unlabeled.benchmarks.probes.finetune import FineTuning
 from unlabeled.benchmarks.probes.frozen import FrozenProbe
+from unlabeled.benchmarks.probes.given_features import GivenFeatures
 from unlabeled.benchmarks.probes.ordered import OrderedClips, OrderedProbe
 from unlabeled.benchmarks.probes.own_head import OwnHead
 
@@ -31,5 +32,6 @@ BENCHMARK = VideoClassification(
         "avid-8": clips_finetune.AVID_8_HMDB,
         "avid-32": clips_finetune.AVID_32_HMDB,
         "xdc": clips_finetune.XDC_HMDB,
+        "srivastava-rgb": GivenFeatures(),
     },
 )

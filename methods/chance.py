@@ -22,7 +22,7 @@ class Chance(Method):
     id = "chance"
     cite = ""
     roles = frozenset({"chance"})
-    home = ("esc50", "esc10", "dcase2013", "ucf101", "av_correspondence", "cross_modal_retrieval")
+    home = ("esc50", "esc10", "dcase2013", "ucf101", "hmdb51", "av_correspondence", "cross_modal_retrieval")
     supervision = "none"
     presets = {"paper": Preset(), "small": Preset(), "mini": Preset(), "nano": Preset()}
 

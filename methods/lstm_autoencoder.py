@@ -59,7 +59,6 @@ class Preset(BlockPreset):
     conditional : a decoder is shown the frame before each that it says: while it learns the true one, afterwards, of
                   the future, its own
     around_mean : decoders say how frames differ from the mean of those that were read (not in the paper)
-    role        : what a benchmark asks for
     pretrain    : the data set whose training clips are learned from, without their labels
     """
 
@@ -67,7 +66,6 @@ class Preset(BlockPreset):
     task: Task = "composite"
     conditional: bool = True
     around_mean: bool = False
-    role: Literal["video", "video_classifier"] = "video_classifier"
     pretrain: str = "ucf101"
 
 

@@ -76,6 +76,7 @@ KeyMap = Annotated[
     typer.Option(help="Names of --weights to names of the network: a file, or dino, mae, moco, module, vissl."),
 ]
 RandomWeights = Annotated[bool, typer.Option("--random-weights", help="Run the untrained network; a deviation.")]
+Features = Annotated[Path | None, typer.Option(help="Folder CLASS/VIDEO.npy of features, for recipes that read these.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, what is cached, what is missing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the records as JSON, one a line.")]
@@ -109,6 +110,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         weights: WeightsFile = None,
         key_map: KeyMap = None,
         random_weights: RandomWeights = False,
+        features: Features = None,
         seeds: Seeds = "0",
         device: Device = "auto",
         limit: Annotated[int | None, typer.Option(help="First N items of each class and split (a subset).")] = None,
@@ -133,6 +135,7 @@ def _benchmark_command(benchmark: str) -> Callable[..., None]:
         asked: dict[str, Any] = {
             "data": data, "recipe": recipe, "preset": preset, "variant": variant, "settings": _settings(setting or []),
             "limit": limit, "point": point, "weights": weights, "key_map": key_map, "random_weights": random_weights,
+            "features": features,
         }  # fmt: skip
         system = _system(method, results, name)
         if dry_run:

@@ -248,6 +248,15 @@ class Point:
     stride: int = 0
 
 
+class FeatureClassifier(Classifier, Protocol):
+    """A classifier that is given features of frames in place of clips: role `feature_classifier`.
+
+    Items are `(frames, features)` float32; the frames are those that whoever made the features chose.
+    """
+
+    features: int
+
+
 class ImageEncoder(Protocol):
     """Features of single pictures. `size` is the side in pixels that it prefers, or (height, width).
 
@@ -381,8 +390,8 @@ class GivenResults(Protocol):
 
 
 ROLES = (
-    "image", "video", "audio", "dense", "propagator", "classifier", "video_classifier", "mask_classifier", "separator",
-    "localiser", "given", "chance",
+    "image", "video", "audio", "dense", "propagator", "classifier", "video_classifier", "feature_classifier",
+    "mask_classifier", "separator", "localiser", "given", "chance",
 )  # fmt: skip
 """Role names. `chance` has nothing to call: a benchmark computes its own chance level exactly."""
 

@@ -45,13 +45,7 @@ class GivenResults(Method):
         self.id = name or self.folder.resolve().name
         if not self.id.isprintable() or not self.id.strip() or len(self.id) > LONGEST_NAME:
             raise WrongCall(f"{self.id!r} is no name for a row", f"give --name of at most {LONGEST_NAME} characters")
-        try:
-            if not self.folder.is_dir():
-                raise AbsentData(f"{self.folder}: no such folder of results", "name an existing folder with --results")
-            self.content = _content(self.folder)
-        except OSError as fault:
-            what = f"{fault.filename or self.folder}: cannot be read ({fault.strerror or fault})"
-            raise BadData(what, "see that you may read the whole folder of results") from fault
+        self.content = content_of(self.folder, "results")
         self.presets = {PRESET: self.content}
 
     @property
@@ -64,12 +58,29 @@ class GivenResults(Method):
         return self
 
 
-def _content(folder: Path) -> Folder:
+def content_of(folder: Path, kind: str) -> Folder:
+    """What lies in a folder of `results` or `features`, every byte of it.
+
+    Raises
+    ------
+    AbsentData : there is no such folder, or nothing is in it.
+    BadData : a link leads out of the folder or to another folder, or something in it cannot be read.
+    """
+    try:
+        if not folder.is_dir():
+            raise AbsentData(f"{folder}: no such folder of {kind}", f"name an existing folder with --{kind}")
+        return _content(folder, kind)
+    except OSError as fault:
+        what = f"{fault.filename or folder}: cannot be read ({fault.strerror or fault})"
+        raise BadData(what, f"see that you may read the whole folder of {kind}") from fault
+
+
+def _content(folder: Path, kind: str) -> Folder:
     digest, files = hashlib.sha256(), 0
     home = Path(os.path.realpath(folder))
-    for file in sorted(_files(folder)):
+    for file in sorted(_files(folder, kind)):
         if not Path(os.path.realpath(file)).is_relative_to(home):
-            raise BadData(f"{file} leads out of the folder of results", "copy the file, or name the folder it lies in")
+            raise BadData(f"{file} leads out of the folder of {kind}", "copy the file, or name the folder it lies in")
         with file.open("rb") as stream:
             part = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{os.fsencode(file.relative_to(folder)).hex()} {part}\n".encode())
@@ -78,11 +89,11 @@ def _content(folder: Path) -> Folder:
     if files and len(packed) == files:
         raise BadData(f"{folder} holds packed files alone ({name_several(packed, 4)})", "unpack them there")
     if not files:
-        raise AbsentData(f"{folder} holds no files", "name the folder that holds the result files")
+        raise AbsentData(f"{folder} holds no files", f"name the folder that holds the files of {kind}")
     return Folder(files, digest.hexdigest())
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, kind: str) -> Iterator[Path]:
     """Every file below, hidden ones left out; nothing is passed over that a benchmark could open."""
     for place, inner, names in os.walk(folder, onerror=_raise):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
@@ -94,7 +105,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
             elif path.exists():
                 # A pipe or a socket: whoever opens it may wait for ever.
-                raise BadData(f"{path} is neither a file nor a folder", "take it out of the folder of results")
+                raise BadData(f"{path} is neither a file nor a folder", f"take it out of the folder of {kind}")
 
 
 def _raise(fault: OSError) -> None:

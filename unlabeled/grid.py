@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from unlabeled import plan, published, registry
+from unlabeled import features, plan, published, registry
 from unlabeled.errors import UnlabeledError
 
 TOUR: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ def _tour(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
 
 
 def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
-    """Every method on its home benchmarks, and every pair that a published table has."""
+    """Every method on its home benchmarks, and every pair of a published table that needs no given features."""
     found = [Pair(name, b) for name, method in methods.items() for b in method.home if b in benchmarks]
     for cell in published.load().cells.values():
         method, benchmark = methods.get(cell.method_id), benchmarks.get(cell.benchmark)
@@ -70,7 +70,7 @@ def _home(methods: dict[str, Any], benchmarks: dict[str, Any]) -> list[Pair]:
             continue
         recipe = benchmark.recipes.get(cell.recipe_name)
         first = _first(method, benchmark, cell.run_variant)
-        if recipe and plan.fits(method, benchmark, recipe, cell.run_variant):
+        if recipe and not features.reads(recipe) and plan.fits(method, benchmark, recipe, cell.run_variant):
             named = None if cell.recipe_name == first else cell.recipe_name
             found.append(Pair(cell.method_id, cell.benchmark, named, cell.run_variant))
     return found

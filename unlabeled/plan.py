@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from unlabeled import features as features_module
 from unlabeled import registry
 from unlabeled import weights as weights_module
 from unlabeled.errors import AbsentData, WrongCall
@@ -29,8 +30,8 @@ PRESETS = (*WORLD_PRESETS, "paper")
 class RunSpec:
     """What is asked of one run. It names data by set and world, never by folder: the fingerprint does that.
 
-    `source` is the module and distribution of the method: two methods of one name are two questions. `weights` and
-    `key_map` are hashes.
+    `source` is the module and distribution of the method: two methods of one name are two questions. `weights`,
+    `key_map` and `features` are hashes.
     """
 
     method: str
@@ -47,12 +48,13 @@ class RunSpec:
     weights: str = ""
     key_map: str = ""
     random_weights: bool = False
+    features: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, as they stand in the record and in the spec key."""
         values = {**dataclasses.asdict(self), "settings": dict(self.settings)}
-        # Questions that are not about weights are what they were before there were any.
-        for name in ("weights", "key_map", "random_weights"):
+        # Questions that are not about these are what they were before there were any.
+        for name in ("weights", "key_map", "random_weights", "features"):
             if not values[name]:
                 del values[name]
         del values["world"]
@@ -114,14 +116,15 @@ def make(
     weights: str | Path | None = None,
     key_map: str | Path | None = None,
     random_weights: bool = False,
+    features: str | Path | None = None,
 ) -> Plan:
     """Check the arguments against each other and bind names to objects.
 
     Raises
     ------
     WrongCall : an unknown name (near ones listed), a role the benchmark cannot use, a setting that is no
-        field of the preset, a preset that needs data where none is given, or weights with nowhere to go.
-    BadData : weights or a key map that cannot be read, or a model of a library that has none on this machine.
+        field of the preset, a preset that needs data where none is given, or weights or features with nowhere to go.
+    BadData : weights, a key map or features that cannot be read, or a model of a library that has none on this machine.
     """
     system, method_modules, origin, state = _bind_method(method)
     protocol, benchmark_modules, _ = _bind("benchmarks", benchmark)
@@ -145,7 +148,9 @@ def make(
     world, root = _where(data, preset, seed, reader, needs_data="chance" not in system.roles)
     chosen = weights_module.choose(system, values, weights, key_map, random_weights)
     weights_module.refuse_learning(chosen, pretrain_data)
+    constants, told = features_module.choose(protocol, name, constants, features)
     spec = RunSpec(system.id, protocol.id, name, preset, variant, seed, world, limit, changed, point, origin)
+    spec = dataclasses.replace(spec, features=told)
     if chosen is not None:
         spec = dataclasses.replace(
             spec, weights=chosen.sha256, key_map=chosen.map_sha256, random_weights=chosen.untrained
@@ -241,9 +246,16 @@ def _recipe(benchmark: Any, method: Any, name: str | None, variant: str) -> tupl
         raise WrongCall(
             f"{method.id} gives {', '.join(sorted(roles(method, variant)))}; {benchmark.id} cannot use that"
             + (f" in recipe {name}" if name else ""),
-            f"its recipes ask for: {', '.join(sorted(asked))}",
+            _variants_for(method, benchmark, name) or f"its recipes ask for: {', '.join(sorted(asked))}",
         )
     return usable[0], benchmark.recipes[usable[0]]
+
+
+def _variants_for(method: Any, benchmark: Any, name: str | None) -> str:
+    """Which variants of a method do what it does not do plainly, empty where none does."""
+    recipe = benchmark.recipes.get(name)
+    able = [v for v in method.variants if recipe is not None and fits(method, benchmark, recipe, v)]
+    return f"choose --variant {' or '.join(able)}" if able else ""
 
 
 def fits(method: Any, benchmark: Any, recipe: Any, variant: str = "") -> bool:

@@ -45,6 +45,7 @@ def evaluate(
     weights: str | Path | None = None,
     key_map: str | Path | None = None,
     random_weights: bool = False,
+    features: str | Path | None = None,
     store: Store | str | Path | None = None,
     keep: Keep = "none",
     overwrite: Overwrite = "missing",
@@ -68,6 +69,7 @@ def evaluate(
     weights : file of weights for the method's network: safetensors, or a state dict without code.
     key_map : how its names become those of the network: a file of rules, or `dino`, `mae`, `moco`, `module`, `vissl`.
     random_weights : the network stays untrained; a deviation.
+    features : folder of features that somebody made, for recipes that read these.
     store : folder of records (default `./.unlabeled`).
     keep : `predictions` stores class scores with the per-item outcomes.
     overwrite : `missing` computes what has no record of the same keys, `always` computes anew, `never`
@@ -86,7 +88,7 @@ def evaluate(
     made = plan.make(
         method, benchmark, data=data, pretrain_data=pretrain_data, recipe=recipe, preset=preset, variant=variant,
         settings=settings, point=point, seed=seed, limit=limit, weights=weights, key_map=key_map,
-        random_weights=random_weights,
+        random_weights=random_weights, features=features,
     )  # fmt: skip
     device = _device(made, device)
     store = store if isinstance(store, Store) else Store(store)
@@ -114,6 +116,7 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     head += "".join(f", {key}={value}" for key, value in spec.settings)
     head += f", weights {spec.weights[:10]}" if spec.weights else ", random weights" if spec.random_weights else ""
     if spec.world and not world_ready(made, home):
+    head += f", features {spec.features[:10]}" if spec.features else ""
         return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
     try:
         resolved = resolve(made, home, Watch(), remember=False)

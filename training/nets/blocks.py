@@ -42,6 +42,7 @@ class BlockPreset:
     frames, stride, hop   : of a block: how many, how far apart, and from a block to the next when a clip is scored
     augment               : of training blocks of pixels
     units, peepholes, start : the LSTM (`training.nets.lstm.LSTM`)
+    role                  : what a benchmark asks for; `video` is the last state of an LSTM that learned without labels
     """
 
     finetune: Train
@@ -56,6 +57,7 @@ class BlockPreset:
     units: int = 2048
     peepholes: bool = True
     start: float = 0.01
+    role: Literal["video", "video_classifier", "feature_classifier"] = "video_classifier"
 
     @property
     def dim(self) -> int:
@@ -84,7 +86,7 @@ PAPER = BlockPreset(
     frames=10,
     augment=("crop", "flip"),
 )
-GIVEN = replace(PAPER, features=4096, frames=16, augment=())
+GIVEN = replace(PAPER, features=4096, frames=16, augment=(), role="feature_classifier")
 MINI = BlockPreset(
     finetune=Train(steps=1000, batch=32, lr=2e-3, opt="adam", schedule="linear", clip=1.0),
     size=(16, 20),
@@ -136,11 +138,10 @@ def loss(net: nn.Module, batch: Batch, rng: Rng, progress: Progress) -> Losses:
 
 
 class BlockClassifier:
-    """Role video_classifier.
+    """Role video_classifier, or feature_classifier where the preset takes `features`.
 
-    Item k is a clip `(n, H, W, 3)` uint8 at `size` or larger, so that `shift` and `crop` have room; or, where the
-    preset takes `features`, `(n, features)` float32. A fit reads one clip for each block that it learns from: items
-    should be cached.
+    Item k is a clip `(n, H, W, 3)` uint8 at `size` or larger, so that `shift` and `crop` have room; or `(n, features)`
+    float32. A fit reads one clip for each block that it learns from: items should be cached.
 
     body : the LSTM that a fit starts from, which stays as it is; None: none
     """
