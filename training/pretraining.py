@@ -14,7 +14,7 @@ from torch import nn
 from unlabeled.contracts import Batch, Pretext, Survey
 from unlabeled.errors import BadData
 from unlabeled.streams import Rng
-from unlabeled.training import loop, sanity
+from unlabeled.training import loop, predictions, sanity
 from unlabeled.training.loading import Loader
 
 EVERY = 10
@@ -26,7 +26,10 @@ SCORES, ROUNDS = 4000, 16
 
 @dataclass(frozen=True)
 class Learned:
-    """A network that finished its pretext; `sanity` as `sanity.evaluate_sanity` gives it."""
+    """A network that finished its pretext; `sanity` as `sanity.evaluate_sanity` gives it.
+
+    Where the pretext says pictures, it holds the `errors` of `predictions.measure` too.
+    """
 
     trained: loop.Trained
     artefacts: Mapping[str, np.ndarray]
@@ -83,6 +86,8 @@ def learn(
     )
     trained, artefacts = loop.pretrain(net, pretext, loader.from_step, rng, folder=folder, device=device, watch=watch)
     found = sanity.evaluate_sanity(net, pretext.sanity, _questions(held, pretext, rng, cache), rng.under("sanity"))
+    if pretext.pictures:
+        found["errors"] = predictions.measure(net, pretext, held, rng, cache)
     return Learned(trained, artefacts, found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,7 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
         elif name in record.breakdown:
             out.print(f"no numbers by {head}: beside the data lies no table of {name}", markup=False)
     lines = [
+        *_learned(record),
         *(_score(metric, score) for metric, score in list(record.scores.items())[1:]),
         *(
             f"standard deviation of {metric} over units {number(score['spread'], score['unit'])}"
@@ -130,6 +131,19 @@ def show_record(record: Record, verdicts: list[str], where: str) -> None:
     ]
     for line in lines:
         out.print(line, markup=False)
+
+
+def _learned(record: Record) -> Iterator[str]:
+    """How a pretext did at its own task, on items that it never learned from."""
+    sanity = record.method.get("pretrain", {}).get("sanity")
+    if not sanity:
+        return
+    controls = "".join(f"; {name} {control['value']:.3f}" for name, control in sanity["controls"].items())
+    chance = f"chance {sanity['chance']:.3g}{controls}"
+    yield f"pretext: {sanity['name']} {sanity['value']:.3f}, n = {sanity['n']} ({chance})"
+    if errors := sanity.get("errors"):
+        rows = ", ".join(f"{name} {error['value']:.4g}" for name, error in errors["of"].items())
+        yield f"squared error of what it said of {errors['n']} held-out items: {rows}"
 
 
 def _breakdown(record: Record, name: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -1,27 +1,26 @@
 """What a predictive pretext said beside what was true: strips and films of held-out items, and all their errors.
 
-Pictures are those of `Pretext.pictures`; errors are squared differences from the true pictures, values in [0, 1].
+Pictures and errors are those of `training.predictions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unlabeled.contracts import Pretext
-from unlabeled.errors import UnlabeledError
 from unlabeled.pictures import films, reels
 from unlabeled.pictures.sheet import Canvas, Plate, cut, file_name, resized, save, shown_size, spread
 from unlabeled.pictures.system import System
 from unlabeled.streams import Rng
-from unlabeled.training import loop, pretraining
-from unlabeled.training.loading import Loader
-from unlabeled.training.passes import evaluating, own_torch, seed_torch
+from unlabeled.training import predictions as training
+from unlabeled.training import pretraining
+from unlabeled.training.predictions import SHOWN, TRUE, Error, errors, squared
 from unlabeled.training.signals.lab import rgb_to_lab
 from unlabeled.training.signals.rgb import lab_to_rgb
 
@@ -34,19 +33,10 @@ ALONE = 128
 NAMES, GAP, EDGE, HEAD, ABOVE, LEAST = 130, 4, 20, 56, 30, 700
 FILM, SLOW = 210, 2.0
 """Most pixels of a picture of a film, and its frames in a second where an answer is one frame."""
-SHOWN, TRUE, GREY = "shown", "true", "in grey"
+GREY = "in grey"
 
 Rows = Mapping[str, np.ndarray]
 """Pictures by name, `(T, H, W, 3)` uint8 each."""
-
-
-class Error(NamedTuple):
-    """Mean squared error over n items and its standard error; `less` is the paired one less the network's own."""
-
-    value: float
-    se: float
-    less: float
-    less_se: float
 
 
 def draw(system: System, out: Path) -> list[Plate]:
@@ -78,51 +68,12 @@ def answers(
     system: System, held: Sequence[Any], pretext: Pretext
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
     """Ids and rows of pictures of all held-out items, batch by batch, asked as the first time after training."""
-    assert pretext.pictures is not None
     rng = Rng(system.record.spec["seed"]).under("pretrain")
-    net, cpu = system.trained(), torch.device("cpu")
-    size = min(len(held), loop.part_size(pretext.train))
-    loader = Loader(
-        held, pretext.data, size, rng.under("held-out", 0), cache=system.store.root / "frames", cache_bytes=0
-    )
-    for k, batch in enumerate(loader.once()):
-        draws = rng.under("pictures", k)
-        with system.running("`pictures`"), evaluating(net), own_torch(cpu):
-            seed_torch(draws, cpu)
-            rows = dict(pretext.pictures(net, batch, draws))
-            _check(rows, len(batch.ids))
+    net, cache = system.trained(), system.store.root / "frames"
+    for k, batch in enumerate(training.questions(held, pretext, rng, cache)):
+        with system.running("`pictures`"):
+            rows = training.answers(net, pretext, batch, rng.under("pictures", k))
         yield batch.ids, rows
-
-
-def _check(rows: Mapping[str, Tensor], items: int) -> None:
-    if TRUE not in rows or len(rows.keys() - {SHOWN, TRUE}) < 1:
-        raise UnlabeledError(f"`pictures` gives the rows {', '.join(rows)}: it lacks {TRUE!r} or an answer")
-    for name, row in rows.items():
-        fits = row.ndim == 5 and row.shape[0] == items and row.shape[1] in (1, 3)
-        fits = fits and (name == SHOWN or row.shape == rows[TRUE].shape)
-        if not fits or not bool(torch.isfinite(row).all()):
-            raise UnlabeledError(
-                f"`pictures` gives {name!r} in shape {tuple(row.shape)}, or values that are no numbers"
-            )
-
-
-# ---------------------------------------------------------------- errors
-
-
-def squared(rows: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """The mean squared error `(B,)` of each row but those that were shown and that are true."""
-    asked = {name: row for name, row in rows.items() if name not in (SHOWN, TRUE)}
-    return {name: (row - rows[TRUE]).double().square().mean((1, 2, 3, 4)).numpy() for name, row in asked.items()}
-
-
-def errors(by_item: Mapping[str, np.ndarray]) -> dict[str, Error]:
-    """Means over items `(n,)` of each row; the first is the network's own."""
-    own = next(iter(by_item.values()))
-
-    def mean(values: np.ndarray) -> tuple[float, float]:
-        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.inf
-
-    return {name: Error(*mean(values), *mean(values - own)) for name, values in by_item.items()}
 
 
 def _caption(found: Mapping[str, Error], items: int) -> str:

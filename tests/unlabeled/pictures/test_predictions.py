@@ -13,7 +13,6 @@ from torch import nn
 
 from unlabeled.contracts import Label, Losses, Pick, Pretext, Request, Sanity, Survey, Train
 from unlabeled.datasets.decode import video
-from unlabeled.errors import UnlabeledError
 from unlabeled.pictures import predictions, reels
 from unlabeled.pictures.sheet import save
 from unlabeled.training import pretraining
@@ -84,13 +83,6 @@ def test_sheet_film_and_errors(system, tmp_path):
     assert film.shape[0] == 6, "three frames shown and three said"
 
 
-def test_errors_are_paired():
-    own, other = np.array([1.0, 2.0, 6.0]), np.array([2.0, 3.0, 7.0])
-    found = predictions.errors({"predicted": own, "last frame": other})
-    assert found["predicted"].value == 3 and found["predicted"].se == pytest.approx(own.std(ddof=1) / 3**0.5)
-    assert (found["last frame"].less, found["last frame"].less_se) == (1, 0)
-
-
 def test_a_film_shows_what_was_shown_before_each_answer():
     rows = {name: np.full((2, 4, 6, 3), k * 40, np.uint8) for k, name in enumerate(("shown", "true", "a", "b"))}
     shots = list(predictions.shots(rows))
@@ -137,18 +129,3 @@ def test_of_a_coloured_frame_the_grey_one_is_shown_too():
 def test_a_pretext_without_pictures_has_none(system, tmp_path):
     bare = SimpleNamespace(**{**vars(system), "pretext": replace(PRETEXT, pictures=None)})
     assert predictions.draw(bare, tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"true": torch.zeros(2, 1, 3, 4, 4)},
-        {"predicted": torch.zeros(2, 1, 3, 4, 4)},
-        {"true": torch.zeros(2, 1, 3, 4, 4), "predicted": torch.zeros(2, 1, 2, 4, 4)},
-        {"true": torch.zeros(2, 1, 3, 4, 4), "predicted": torch.full((2, 1, 3, 4, 4), torch.nan)},
-        {"true": torch.zeros(2, 2, 3, 4, 4), "predicted": torch.zeros(2, 2, 3, 4, 4)},
-    ],
-)
-def test_rows_that_cannot_be_drawn_are_refused(given):
-    with pytest.raises(UnlabeledError, match="pictures"):
-        predictions._check(given, 2)
