@@ -127,7 +127,7 @@ def _tensors(net: nn.Module) -> dict[str, Tensor]:
 
 
 def _array_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def _write_hashed(file: Path, content: bytes) -> str:

@@ -101,15 +101,18 @@ class Loader:
         """Batches without end, from step 0."""
         return self.from_step(0)
 
-    def from_step(self, first: int, stride: int = 1) -> Iterator[Batch]:
-        """Every `stride`-th batch from number `first` on, without end: the others are not decoded.
+    def from_step(self, first: int, stride: int = 1, cut: int = 1) -> Iterator[Batch]:
+        """Every `stride`-th part from number `first` on, without end: the others are not decoded.
+
+        Each batch is cut into `cut` equal parts, which are numbered through all batches: processes that take one each
+        see together what one process sees.
 
         Raises
         ------
         WrongCall : there are fewer items than a batch holds.
         """
         requests.check_enough(self.items, self.request, self.batch)
-        return self._read(self._training(first, stride))
+        return self._read(self._training(first, stride, cut))
 
     def once(self) -> Iterator[Batch]:
         """Every item once, in order, without augmentations; the last batch may be smaller.
@@ -118,13 +121,14 @@ class Loader:
         """
         return self._read(self._evaluation())
 
-    def _training(self, step: int, stride: int) -> Generator[_Members]:
-        a_batch = self.batch * self.request.sources
+    def _training(self, part: int, stride: int, cut: int) -> Generator[_Members]:
+        a_part = self.batch // cut * self.request.sources
         while True:
-            epoch, within = divmod(step, self.steps_per_epoch)
+            # No part begins in one epoch and ends in another: what fills no batch is left out.
+            epoch, within = divmod(part, self.steps_per_epoch * cut)
             order = _permutation(self.rng, epoch, len(self.items))
-            yield _Members(order[within * a_batch : (within + 1) * a_batch].tolist(), str(epoch))
-            step += stride
+            yield _Members(order[within * a_part : (within + 1) * a_part].tolist(), str(epoch))
+            part += stride
 
     def _evaluation(self) -> Generator[_Members]:
         sources = self.request.sources

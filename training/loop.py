@@ -88,7 +88,10 @@ def part_size(plan: Train) -> int:
     """
     parts = plan.accumulate * place().world
     if plan.batch % parts:
-        raise WrongCall(f"batch {plan.batch} cannot be divided into accumulate x processes = {parts} equal parts")
+        raise WrongCall(
+            f"batch {plan.batch} cannot be divided into accumulate x processes = {parts} equal parts",
+            "start another number of processes, or choose another batch; in pretraining --set train.batch=N",
+        )
     return plan.batch // parts
 
 
@@ -175,20 +178,14 @@ def pretrain(
     a buffer of the network is copied into it, so that `loss` finds it there.
     """
     begun = time.process_time()
-    parts = pretext.train.steps * pretext.train.accumulate
-    artefacts = checkpoints.read_arrays(folder) if folder else None
-    if artefacts is None:
-        made = pretext.artefacts(islice(batches(0), parts), rng.under("artefacts")) if pretext.artefacts else {}
-        artefacts = dict(made)
-        if folder and artefacts and place().rank == 0:
-            checkpoints.write_arrays(folder, artefacts)
+    artefacts = make_artefacts(pretext, batches, rng, folder)
     _fill_buffers(net, artefacts)
     if pretext.loss is None:
         if pretext.fit is None:
             raise UnlabeledError("the pretext has neither `loss` nor `fit`: there is nothing to learn by")
         where = open_device(device)
         net.to(where)
-        pretext.fit(net, (to_device(batch, where) for batch in islice(batches(0), parts)), rng.under("fit"))
+        pretext.fit(net, (to_device(batch, where) for batch in _shown(pretext, batches)), rng.under("fit"))
         return Trained(net, 0, time.process_time() - begun, {}), artefacts
     players = None
     if pretext.players:
@@ -208,6 +205,22 @@ def pretrain(
         every=every,
     )
     return trained, artefacts
+
+
+def make_artefacts(pretext: Pretext, batches: Batches, rng: Rng, folder: Path | None = None) -> dict[str, Any]:
+    """The artefacts of a pretext: those in the working folder, or made now and kept there."""
+    found = checkpoints.read_arrays(folder) if folder else None
+    if found is not None or pretext.artefacts is None:
+        return found or {}
+    made = dict(pretext.artefacts(_shown(pretext, batches), rng.under("artefacts")))
+    if folder and made and place().rank == 0:
+        checkpoints.write_arrays(folder, made)
+    return made
+
+
+def _shown(pretext: Pretext, batches: Batches) -> Iterator[Batch]:
+    """All batches that artefacts and closed-form methods see."""
+    return islice(batches(0), pretext.train.steps * pretext.train.accumulate)
 
 
 def tensorboard(folder: Path) -> Callable[[Seen], None]:

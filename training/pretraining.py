@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
-from unlabeled.contracts import Batch, Pretext, Survey
+from unlabeled.contracts import Pretext, Survey
 from unlabeled.errors import BadData
 from unlabeled.streams import Rng
 from unlabeled.training import loop, predictions, sanity
 from unlabeled.training.loading import Loader
+from unlabeled.training.processes import place
 
 EVERY = 10
 """Of items without sides every tenth is held out."""
 
 SCORES, ROUNDS = 4000, 16
 """The sanity value is of about so many questions: held-out items are asked again, so many times at most."""
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A network that finished its pretext; `sanity` as `sanity.evaluate_sanity` gives it.
-
-    Where the pretext says pictures, it holds the `errors` of `predictions.measure` too.
-    """
-
-    trained: loop.Trained
-    artefacts: Mapping[str, np.ndarray]
-    sanity: Mapping[str, Any]
 
 
 def parts(data: Survey) -> tuple[list[Any], list[Any]]:
@@ -72,27 +62,39 @@ def learn(
     workers: int = 0,
     watch: Sequence[Callable[[loop.Seen], None]] = (),
     tell: Callable[[str], None] = lambda text: None,
-) -> Learned:
+    together: AbstractContextManager[None] | None = None,
+) -> tuple[loop.Trained, dict[str, Any]]:
     """Let a network learn its pretext from the training side of a data set; gone on with where it was stopped.
+
+    The artefacts are returned too. `together` is entered for the training by each process that takes part, see
+    `processes.together`: by process 0 when caches and artefacts are made, so that the others find them. What has no
+    loss to train by is fitted by one process.
 
     Raises
     ------
     BadData, WrongCall, UnlabeledError : as the loader and the loop do.
     """
-    learn_from, held = parts(data)
-    train = pretext.train
-    loader = Loader(
-        learn_from, pretext.data, loop.part_size(train), rng.under("loader"), cache=cache, workers=workers, tell=tell
-    )
-    trained, artefacts = loop.pretrain(net, pretext, loader.from_step, rng, folder=folder, device=device, watch=watch)
-    found = sanity.evaluate_sanity(net, pretext.sanity, _questions(held, pretext, rng, cache), rng.under("sanity"))
-    if pretext.pictures:
-        found["errors"] = predictions.measure(net, pretext, held, rng, cache)
-    return Learned(trained, artefacts, found)
+    learn_from, _ = parts(data)
+    size = loop.part_size(pretext.train)
+    loader = Loader(learn_from, pretext.data, size, rng.under("loader"), cache=cache, workers=workers, tell=tell)
+    with ExitStack() as stack:
+        if together and pretext.loss:
+            loop.make_artefacts(pretext, loader.from_step, rng, folder)
+            stack.enter_context(together)
+        batches = partial(loader.from_step, cut=place().world)
+        return loop.pretrain(net, pretext, batches, rng, folder=folder, device=device, watch=watch)
 
 
-def _questions(held: Sequence[Any], pretext: Pretext, rng: Rng, cache: Path | None) -> Iterator[Batch]:
-    """Held-out batches, every item as often as it takes to have enough scores, within bounds."""
-    batch = min(len(held), pretext.train.batch)
-    for again in range(min(ROUNDS, math.ceil(SCORES / len(held)))):
-        yield from Loader(held, pretext.data, batch, rng.under("held-out", again), cache=cache).once()
+def measure(net: nn.Module, pretext: Pretext, data: Survey, rng: Rng, cache: Path | None = None) -> dict[str, Any]:
+    """The sanity value of a network that learned, on the held-out side, as `sanity.evaluate_sanity` gives it.
+
+    Every item is asked as often as it takes to have enough scores, within bounds. Where the pretext says pictures, its
+    `errors` are those of `predictions.measure`.
+    """
+    _, held = parts(data)
+    size = min(len(held), pretext.train.batch)
+    rounds = min(ROUNDS, math.ceil(SCORES / len(held)))
+    loaders = (Loader(held, pretext.data, size, rng.under("held-out", k), cache=cache) for k in range(rounds))
+    batches = chain.from_iterable(loader.once() for loader in loaders)
+    found = sanity.evaluate_sanity(net, pretext.sanity, batches, rng.under("sanity"))
+    return found | {"errors": predictions.measure(net, pretext, held, rng, cache)} if pretext.pictures else found

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from unlabeled import cli_world, registry
+from unlabeled import cli_world, registry, team
 from unlabeled.errors import Exit, UnlabeledError, WrongCall
 
 if TYPE_CHECKING:
@@ -234,6 +234,8 @@ def run_all(
     from unlabeled import workers as workers_module
     from unlabeled.store import Store
 
+    if team.size() > 1:
+        raise WrongCall("run-all starts processes of its own", "torchrun is for the command of one benchmark")
     pairs, broken = grid_module.pairs(grid)
     for text in broken:
         screen.err.print(f"left out: {text}", markup=False)
@@ -516,9 +518,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a sign gets a question mark, not a traceback.
         cast("TextIOWrapper", stream).reconfigure(errors="replace")
+    # Faults outside: processes of torchrun that do not find each other.
+    with _told(), team.gathered(), _told(), _silent_without_reader():
+        app(prog_name="unlabeled")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error of ours, or an end from outside, becomes its message and its exit status."""
     try:
-        with _silent_without_reader():
-            app(prog_name="unlabeled")
+        yield
     except UnlabeledError as fault:
         from unlabeled import screen
 

@@ -6,9 +6,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from unlabeled import keys, locks
+from unlabeled import keys, locks, team
 from unlabeled.contracts import Survey
 from unlabeled.plan import Plan
 from unlabeled.store import Store
@@ -96,12 +98,13 @@ def ensure(asked: Pretraining, store: Store, device: str, watch: Any) -> tuple[A
 
     made = asked.plan
     folder = store.checkpoints / asked.key
-    rng = Rng(made.spec.seed)
     net, needed = network(made, asked.needs, store, device, watch)
-    with locks.owned(store.locks / f"{asked.key}.lock", watch.say):
-        if not (folder / checkpoints.ABOUT).is_file():
-            _learn(asked, net, rng.under("pretrain"), store, device, watch)
-        about, _ = checkpoints.load(folder, net, method=made.method.id, variant=made.spec.variant)
+    if not (folder / checkpoints.ABOUT).is_file():
+        with locks.owned(store.locks / f"{asked.key}.lock", watch.say):
+            # Another command may have trained it while this one waited.
+            if not (folder / checkpoints.ABOUT).is_file():
+                _learn(asked, net, _rng(made), store, device, watch)
+    about, _ = checkpoints.load(folder, net, method=made.method.id, variant=made.spec.variant)
     told = {**asked.about(), "sanity": dict(about.sanity), "cpu_seconds": round(about.cpu_s, 3), **needed}
     return net, told
 
@@ -111,15 +114,17 @@ def _learn(asked: Pretraining, net: Any, rng: Rng, store: Store, device: str, wa
 
     made, folder = asked.plan, store.checkpoints / asked.key
     pretext = made.method.pretext(made.values)
-    watch.say(f"{made.method.id} learns from {asked.data.dataset} ({asked.data.label.text})")
+    among = f" in {team.size()} processes" if team.size() > 1 and pretext.loss else ""
+    watch.say(f"{made.method.id} learns from {asked.data.dataset} ({asked.data.label.text}){among}")
 
     def step(seen: Any) -> None:
         losses = ", ".join(f"{name} {value:.3f}" for name, value in seen.values.items())
         watch.step(f"pretraining {made.method.id} ({losses})", seen.step, seen.steps)
 
-    learned = pretraining.learn(
-        net, pretext, asked.data, rng, folder, device=device, cache=store.root / "frames", watch=(step,),
-        tell=watch.say,
+    cache = store.root / "frames"
+    trained, artefacts = pretraining.learn(
+        net, pretext, asked.data, rng, folder, device=device, cache=cache, watch=(step,), tell=watch.say,
+        together=team.learning(partial(take_part, asked, store.root, device)),
     )  # fmt: skip
     spec = made.spec
     about = checkpoints.About(
@@ -132,12 +137,49 @@ def _learn(asked: Pretraining, net: Any, rng: Rng, store: Store, device: str, wa
         code_key=asked.code.key,
         data={"dataset": asked.data.dataset, "fingerprint": asked.data.fingerprint, "label": asked.data.label.text},
         seeds={"master": spec.seed},
-        sanity=dict(learned.sanity),
+        sanity=pretraining.measure(net, pretext, asked.data, rng, cache),
         versions=dict(asked.code.versions),
         device=device,
-        cpu_s=learned.trained.cpu_s,
+        cpu_s=trained.cpu_s,
     )
-    checkpoints.save(folder, net, about, learned.artefacts)
+    checkpoints.save(folder, net, about, artefacts)
+
+
+def take_part(asked: Pretraining, root: Path, device: str) -> None:
+    """What every other process of torchrun does while process 0 learns: all that is needed before has been learned."""
+    from unlabeled.resolve import Watch
+    from unlabeled.training import pretraining, processes
+
+    made, store = asked.plan, Store(root)
+    net, _ = network(made, asked.needs, store, device, Watch())
+    pretraining.learn(
+        net, made.method.pretext(made.values), asked.data, _rng(made), store.checkpoints / asked.key, device=device,
+        cache=store.root / "frames", together=processes.together(),
+    )  # fmt: skip
+
+
+def check_processes(made: Plan) -> None:
+    """Nothing where one process learns.
+
+    Raises
+    ------
+    WrongCall : a batch of a method, or of one that it needs, cannot be divided among the processes of torchrun.
+    """
+    if team.size() == 1:
+        return
+    from unlabeled.training import loop, processes
+
+    pretext = made.method.pretext(made.values) if made.pretrain else None
+    if pretext is not None and pretext.loss:
+        with processes.together():
+            loop.part_size(pretext.train)
+    for _, need in made.needs:
+        check_processes(need)
+
+
+def _rng(made: Plan) -> Rng:
+    """The streams of a pretraining."""
+    return Rng(made.spec.seed).under("pretrain")
 
 
 def _plain(values: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unlabeled import keys, weights
+from unlabeled import keys, team, weights
 from unlabeled.contracts import Metric, Outcome, Scores, Survey
 from unlabeled.errors import UnlabeledError
 from unlabeled.plan import Plan, setting
@@ -49,6 +49,7 @@ def stamped(record: Record, clock: Clock, device: str, resumed: int) -> Record:
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "resumed_units": resumed,
+        "processes": team.size(),
     }
     return dataclasses.replace(record, run=block, device={"name": device, "threads": _threads()})
 

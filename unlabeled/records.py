@@ -39,7 +39,7 @@ class Record:
     items    : {file, sha256, n, keep} of the per-item outcomes beside the record, or None
     error    : {where, what, todo} of a failed run, or None
     device   : {name, threads}
-    run      : started, seconds, cpu_seconds, peak_mb, command, host, resumed_units (never compared)
+    run      : started, seconds, cpu_seconds, peak_mb, command, host, resumed_units, processes (never compared)
     """
 
     id: str

@@ -90,6 +90,7 @@ def evaluate(
         settings=settings, point=point, seed=seed, limit=limit, weights=weights, key_map=key_map,
         random_weights=random_weights, features=features,
     )  # fmt: skip
+    pretrain.check_processes(made)
     device = _device(made, device)
     store = store if isinstance(store, Store) else Store(store)
     store.prepare()
@@ -115,8 +116,8 @@ def preview(method: Any, benchmark: str, *, store: Path | str, **asked: Any) -> 
     head = f"{name}: recipe {spec.recipe}, preset {spec.preset}, seed {spec.seed}"
     head += "".join(f", {key}={value}" for key, value in spec.settings)
     head += f", weights {spec.weights[:10]}" if spec.weights else ", random weights" if spec.random_weights else ""
-    if spec.world and not world_ready(made, home):
     head += f", features {spec.features[:10]}" if spec.features else ""
+    if spec.world and not world_ready(made, home):
         return [f"{head}\n  would make the world's {made.dataset.world} ({spec.world}), then run; {_cost(made, home)}"]
     try:
         resolved = resolve(made, home, Watch(), remember=False)

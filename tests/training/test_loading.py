@@ -225,6 +225,22 @@ def test_it_goes_on_at_any_step(clips, first, monkeypatch):
     assert all(same(batch, next(every_other)) for batch in whole[first::2])
 
 
+MIXED = Request("mixtures", 16, RunOf(2, 0.2), rate=RATE, sources=2, gain=(0.5, 1.5))
+
+
+@pytest.mark.parametrize(("request_", "batch"), [(AUGMENTED, 6), (MIXED, 3)], ids=["clips", "mixtures"])
+def test_parts_of_a_batch_are_the_batch(clips, request_, batch):
+    """Several processes see in each step, and in every epoch, what one sees: an item that fits in no batch is left."""
+    loader = Loader(clips, request_, batch, RNG)
+    parts = [loader.from_step(3 + rank, 3, 3) for rank in range(3)]
+    for whole in take(loader, 3, 1):
+        found = [next(part) for part in parts]
+        assert sum((part.ids for part in found), ()) == whole.ids
+        for name in ("frames", "waves", "mixture"):
+            if (value := getattr(whole, name)) is not None:
+                assert torch.equal(torch.cat([getattr(part, name) for part in found]), value)
+
+
 BYTES = Request("images", 16, busiest_frame, augment=("crop", "flip"), wants=frozenset({"motion"}))
 """Changes no colour: its frames travel as bytes."""
 

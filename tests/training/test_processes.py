@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from unlabeled.contracts import Batch, Losses, Train
 from unlabeled.errors import WrongCall
 from unlabeled.streams import Rng
 from unlabeled.training import loop
-from unlabeled.training.processes import place
+from unlabeled.training.processes import Place, place, together
 
 PLAN = Train(steps=6, batch=16, lr=0.1, clip=1.0)
 TESTS = Path(__file__).parents[1]
@@ -27,6 +28,17 @@ def halves(first, stride=1):
         whole = part(k // 2, 16)
         mine = slice(8 * (k % 2), 8 * (k % 2) + 8)
         yield Batch(whole.ids[mine], whole.frames[mine], target=whole.target[mine])
+
+
+class Normed(Plain):
+    """Looks at the statistics of what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, frames):
+        return self.net(self.norm(frames))
 
 
 class Branches(Plain):
@@ -66,6 +78,11 @@ def main(folder):
     loop.train(net, halves, mean_loss, PLAN, Rng(5))
     safetensors.torch.save_file(net.state_dict(), folder / f"plain-{here.rank}.safetensors")
     rows = []
+    net = Normed()
+    loop.train(net, halves, mean_loss, PLAN, Rng(5), watch=[rows.append])
+    assert rows[-1].values["loss"] < rows[0].values["loss"]
+    safetensors.torch.save_file(net.state_dict(), folder / f"normed-{here.rank}.safetensors")
+    rows = []
     net = Branches()
     loop.train(net, halves, branches_loss, PLAN, Rng(5), watch=[rows.append])
     safetensors.torch.save_file(net.state_dict(), folder / f"branches-{here.rank}.safetensors")
@@ -99,12 +116,20 @@ def test_two_processes_equal_one(tmp_path):
     def near(state, net):
         return all(torch.allclose(state[name], value, atol=1e-5) for name, value in net.state_dict().items())
 
-    for name in ("plain", "branches", "resumed"):
+    for name in ("plain", "normed", "branches", "resumed"):
         one, other = states(name)
         assert all(torch.equal(one[key], other[key]) for key in one)
     plain = Plain()
     loop.train(plain, batches_of(16), mean_loss, PLAN, Rng(5))
     assert near(states("plain")[0], plain)
+    # Batch normalisation takes the half that a process has; the running statistics are those of process 0.
+    normed = Normed()
+    loop.train(normed, batches_of(16), mean_loss, PLAN, Rng(5))
+    assert not near(states("normed")[0], normed)
+    running = torch.zeros(3)
+    for batch in islice(halves(0, 2), PLAN.steps):
+        running = 0.9 * running + 0.1 * batch.frames.mean((0, 2, 3))
+    assert torch.allclose(states("normed")[0]["norm.running_mean"], running, atol=1e-6)
     # The same parts in one process draw the same; buffers are those of process 0.
     branches = Branches()
     loop.train(branches, halves, branches_loss, Train(steps=6, batch=16, lr=0.1, clip=1.0, accumulate=2), Rng(5))
@@ -116,10 +141,11 @@ def test_two_processes_equal_one(tmp_path):
 
 
 def test_a_batch_that_cannot_be_divided(monkeypatch):
-    monkeypatch.setattr(loop, "place", lambda: loop.Place(0, 3))
+    monkeypatch.setattr(loop, "place", lambda: Place(0, 3))
     with pytest.raises(WrongCall, match="batch 16 cannot be divided into accumulate x processes = 3"):
         loop.part_size(PLAN)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with together():
+        main(Path(sys.argv[1]))
