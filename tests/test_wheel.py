@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commands
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -31,22 +32,16 @@ def installed(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_wheel_installed_elsewhere_runs(installed):
-    env = {**os.environ, "PYTHONPATH": str(installed / "site")}
-
-    def call(*arguments):
-        command = [sys.executable, "-m", "unlabeled", *arguments]
-        done = subprocess.run(command, cwd=installed, env=env, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     where = subprocess.run(
         [sys.executable, "-c", "import unlabeled.methods; print(unlabeled.methods.__file__)"],
-        cwd=installed, env=env, capture_output=True, text=True, check=True,
+        cwd=installed, env={**os.environ, "PYTHONPATH": str(installed / "site")}, capture_output=True, text=True,
+        check=True,
     ).stdout  # fmt: skip
     assert where.startswith(str(installed / "site"))
-    assert "svm_mfcc" in call("list", "methods")
-    call("leaderboard")
+    asked = [("list", "methods"), ("leaderboard",), ("esc10", "-m", "knn_mfcc", "--preset", "nano")]
+    told = commands.run(asked, installed / "site", installed)
+    assert [status for status, _ in told] == [0] * len(asked), told
+    assert "svm_mfcc" in told[0][1] and "accuracy" in told[2][1]
     page, ours = (installed / "leaderboard.md").read_text(), (ROOT / "leaderboard.md").read_text()
     assert page.count("reproduced") == ours.count("reproduced") and "✓ reproduced" in page
     assert "results/runs/" not in page, "there is no such folder beside this page, so nothing links into it"
-    assert "accuracy" in call("esc10", "-m", "knn_mfcc", "--preset", "nano")
