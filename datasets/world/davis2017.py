@@ -6,7 +6,7 @@
     DAVIS/world_attributes.csv                     what is hard about each sequence
 
 One to three objects run on curves before a moving camera, under a drifting shadow and over other objects that
-belong to the ground; in half of the sequences a further object, without a mask, crosses the path of one of them.
+belong to the ground; in most of the sequences a further object, without a mask, crosses the path of one of them.
 A mask is what is drawn of an object with more than half opacity, in the order of depth: a hidden object has
 fewer pixels, and may vanish and return.
 """
@@ -30,7 +30,7 @@ PARTS = ("train", "val")
 ATTRIBUTES = ("OCC", "TWIN", "FM", "SV", "DEF", "CS", "BC", "IV")
 
 FAST = 20.0 / 480.0
-"""Mean motion of a fast object in a frame, as a share of its height: 20 pixels of the official frames."""
+"""Mean motion of a fast sequence's objects in a frame, as a share of its height: 20 pixels of the official frames."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def attributes(drawn: Plan, rows: int) -> tuple[bool, ...]:
     return (
         drawn.occluder is not None,
         drawn.twins,
-        any(np.mean(np.hypot(*np.diff(track, axis=0).T)) > FAST * rows for track in tracks),
+        float(np.mean([np.hypot(*np.diff(track, axis=0).T) for track in tracks])) > FAST * rows,
         any((size.min() / size.max()) ** 2 < 0.5 for size in sizes),
         max(shears) > 0.5 * DAVIS2017.shear,
         drawn.shake > 0.5 * sum(DAVIS2017.shake) * rows / 72.0,

@@ -264,16 +264,16 @@ class Davis2017Knobs:
     quality   : of JPEG
     """
 
-    version: str = "davis2017@w0"
+    version: str = "davis2017@w1"
     kinds: int = 16
     objects: int = 3
     twins: float = 0.35
-    occluded: float = 0.5
-    clutter: int = 4
+    occluded: float = 0.7
+    clutter: int = 2
     apart: float = 0.4
     size: tuple[float, float] = (24.0, 40.0)
-    speed: float = 0.6
-    reach: tuple[float, float] = (0.15, 0.35)
+    speed: float = 2.2
+    reach: tuple[float, float] = (0.04, 0.2)
     turn: float = 0.04
     swell: float = 0.2
     shear: float = 0.1
@@ -326,9 +326,9 @@ class JhmdbKnobs:
     quantiser : of Motion JPEG
     """
 
-    version: str = "jhmdb@w0"
+    version: str = "jhmdb@w1"
     height: tuple[float, float] = (0.72, 0.95)
-    tempo: tuple[float, float] = (0.25, 0.5)
+    tempo: tuple[float, float] = (1.0, 1.6)
     pan: float = 1.2
     tilt: float = 0.25
     shake: float = 0.15

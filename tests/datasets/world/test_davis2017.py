@@ -19,7 +19,7 @@ from unlabeled.datasets.world import nuisance_tracking as nuisance
 from unlabeled.datasets.world.knobs import DAVIS2017, PRESETS
 from unlabeled.datasets.world.make import make
 
-NANO_0 = "d3a58e831ecad3379329f73a9ac9667679b2748d93208660c86ec1140c30a1d5"
+NANO_0 = "b64bf6af046e64ea632ea54bd3ea0f2929a05df3688ba42b59f182e1dc7bdee2"
 """Content root of nano, seed 0, made on x86_64. It changes with any knob or generator, and then the
 version has to."""
 
@@ -112,11 +112,11 @@ def test_shares_of_what_is_hard():
     plans = [davis2017.plan(clip) for seed in range(8) for clip in davis2017.items("mini", seed)]
     several = [drawn for drawn in plans if len(drawn.objects) > 1]
     assert {len(drawn.objects) for drawn in plans} == {1, 2, 3}
-    assert np.mean([drawn.occluder is not None for drawn in plans]) == pytest.approx(0.5, abs=0.1)
+    assert np.mean([drawn.occluder is not None for drawn in plans]) == pytest.approx(0.7, abs=0.1)
     assert np.mean([drawn.twins for drawn in several]) == pytest.approx(0.35, abs=0.1)
     assert {thing.kind for drawn in plans for thing in drawn.objects} == set(range(16))
     sizes = np.array([thing.places[0].size for drawn in plans for thing in drawn.clutter])
-    assert len(sizes) == 4 * len(plans) and sizes.min() >= 24.0 and sizes.max() <= 40.0
+    assert len(sizes) == 2 * len(plans) and sizes.min() >= 24.0 and sizes.max() <= 40.0
 
 
 def test_paths_stay_in_the_frame_and_below_their_top_speed():
@@ -126,7 +126,7 @@ def test_paths_stay_in_the_frame_and_below_their_top_speed():
             track = np.array([(place.x, place.y) for place in thing.places]) + drawn.camera.shake
             assert (track >= 0.0).all() and (track <= (128.0, 72.0)).all()
             steps = np.abs(np.diff(track, axis=0)).max(axis=0)
-            assert (steps <= 0.6 * 0.25 * 0.35 * np.array([128.0, 72.0]) + 1e-6).all()
+            assert (steps <= 2.2 * 0.25 * 0.2 * np.array([128.0, 72.0]) + 1e-6).all()
 
 
 def test_lists_and_attributes(nano):
@@ -145,14 +145,20 @@ def test_lists_and_attributes(nano):
 
 
 def test_each_attribute_comes_and_goes():
-    found = np.array([davis2017.attributes(davis2017.plan(clip), 72) for clip in davis2017.items("mini", 6)])
+    found = np.array(
+        [
+            davis2017.attributes(davis2017.plan(clip), 72)
+            for seed in range(1, 7)
+            for clip in davis2017.items("mini", seed)
+        ]
+    )
     share = found.mean(axis=0)
     assert ((share > 0.05) & (share < 0.95)).all(), dict(zip(davis2017.ATTRIBUTES, share, strict=True))
 
 
 def test_the_reader_takes_it_for_a_generated_set(nano):
     found = DATASET.survey(DATASET.find(nano.parent))
-    assert found.label.text == "world davis2017@w0 · nano · seed 0" and found.problems == ()
+    assert found.label.text == "world davis2017@w1 · nano · seed 0" and found.problems == ()
     assert len(found.items) == 7 and all(len(item.images) == 10 for item in found.items)
     assert any(item.attributes for item in found.items)
 
@@ -181,7 +187,7 @@ def test_the_reader_meets_a_changed_file(copy, change):
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the stored root is of the x86_64 family")
 def test_content_is_what_it_was(nano):
     made = manifest.read(nano)
-    assert made is not None and made.world == "davis2017@w0"
+    assert made is not None and made.world == "davis2017@w1"
     assert made.content_root == NANO_0
     assert manifest.check(nano) == []
 
@@ -260,4 +266,4 @@ def test_a_number_that_says_something_is_caught(measured, name):
 
 
 def test_knobs_are_the_measured_ones():
-    assert (DAVIS2017.speed, DAVIS2017.size, DAVIS2017.noise, DAVIS2017.light) == (0.6, (24.0, 40.0), 5.0, 0.08)
+    assert (DAVIS2017.speed, DAVIS2017.size, DAVIS2017.noise, DAVIS2017.light) == (2.2, (24.0, 40.0), 5.0, 0.08)
