@@ -676,7 +676,8 @@ class Recipe(Protocol):
     """A named variant of a protocol: a frozen dataclass with all its constants.
 
     `adapts`, where it has that, names other roles that serve by an adapter, the first before the others; the `role` in
-    `sets` is then the one that serves.
+    `sets` is then the one that serves. One that reads features that somebody made has `features`: their folder, None
+    until a run is given one.
 
     point      : where an encoder is read; another one (`--point`) is a deviation
     sets       : preset fields that the protocol itself asks for, set where the method has them
