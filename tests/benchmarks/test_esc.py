@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from unlabeled.benchmarks.esc50 import Esc
 from unlabeled.contracts import Label, SoundItem, Survey
 from unlabeled.errors import BadData
 from unlabeled.methods import svm_mfcc
+from unlabeled.store import Store
 from unlabeled.streams import Rng
 
 ROWS = {"svm_mfcc": "svm", "random_forest": "random_forest", "knn_mfcc": "knn"}
@@ -95,11 +97,18 @@ def test_four_folds_are_a_partial_result(nano, store, tmp_path):
 # ---------------------------------------------------------------- the official set
 
 
+@pytest.fixture(scope="module")
+def official(real_data, tmp_path_factory):
+    """The record of a method on the official clips; each is run once."""
+    store = Store(tmp_path_factory.mktemp("official"))
+    return cache(lambda method: run.evaluate(method, "esc10", data=real_data, preset="paper", store=store))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ROWS)
-def test_the_official_folds(real_data, store, method):
+def test_the_official_folds(real_data, official, method):
     """All fifteen stored fold results; another scikit-learn may move the forest by up to three clips."""
-    record = run.evaluate(method, "esc10", data=real_data, preset="paper", store=store)
+    record = official(method)
     with (real_data / "ESC-10" / "reference" / "esc10_fold_accuracy.csv").open() as stream:
         stored = [int(row["correct"]) for row in csv.DictReader(stream) if row["classifier"] == ROWS[method]]
     ours = [unit["correct"] for unit in record.units]
@@ -113,9 +122,9 @@ def test_the_official_folds(real_data, store, method):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ROWS)
-def test_the_stored_confusion_tables(real_data, store, method):
+def test_the_stored_confusion_tables(real_data, official, method):
     """Fourteen of fifteen tables cell for cell; the SVM's fourth fold may differ in one wrong answer."""
-    record = run.evaluate(method, "esc10", data=real_data, preset="paper", store=store)
+    record = official(method)
     stored = np.zeros((10, 10), int)
     with (real_data / "ESC-10" / "reference" / "esc10_confusion.csv").open() as stream:
         for row in csv.DictReader(stream):
@@ -124,6 +133,21 @@ def test_the_stored_confusion_tables(real_data, store, method):
     moved = int(np.abs(np.array(record.breakdown["confusion"]) - stored).sum()) // 2
     allowed = {"svm_mfcc": 1, "knn_mfcc": 0, "random_forest": 0 if sklearn.__version__ == "1.9.1" else 30}
     assert moved <= allowed[method]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ROWS)
+def test_reference_records_are_remade_exactly(official, method):
+    """The committed records against runs of today's code on this machine."""
+    own = (record for record, _ in run.reference_records() if record.spec["benchmark"] == "esc10")
+    (record,) = (record for record in own if record.spec["method"] == method)
+    again = official(method)
+    if record.keys["run"] == again.keys["run"]:
+        assert again.without_run() == record.without_run()
+    else:
+        why = pages.stale_because(record)
+        assert why, "the keys differ and nothing says why"
+        assert abs(again.scores["accuracy"]["value"] - record.scores["accuracy"]["value"]) <= 0.01, why
 
 
 class Standardising(svm_mfcc.SvmMfcc):
