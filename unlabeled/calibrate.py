@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from unlabeled import registry, run, rungs
+from unlabeled import registry, run, rungs, rungs_sound
 from unlabeled.datasets.world import make, nuisance, nuisance_pool, nuisance_tracking, nuisance_video
 from unlabeled.files import write_atomic
 from unlabeled.resolve import Watch
@@ -86,27 +86,25 @@ def _tracking_rungs(name: str, metric: str) -> tuple[Rung, ...]:
     )
 
 
+def _sound_rungs(name: str, by_hand: Rung) -> tuple[Rung, ...]:
+    return (
+        Rung("chance", "chance"),
+        by_hand,
+        Rung("random trunk", "random", rungs_sound.RECIPE),
+        Rung("supervised", measure=partial(rungs_sound.told, name)),
+        Rung("oracle", measure=partial(rungs_sound.truth, name)),
+    )
+
+
 LADDERS: Mapping[str, Ladder] = {
     "esc50": Ladder(
         "esc50",
-        (
-            Rung("chance", "chance"),
-            Rung("hand-crafted", "svm_mfcc"),
-            Rung("random trunk", "random", "soundnet-svm"),
-            Rung("supervised"),
-            Rung("oracle"),
-        ),
+        _sound_rungs("esc50", Rung("hand-crafted", "svm_mfcc")),
         nuisance.esc50_samples,
     ),
     "dcase2013": Ladder(
         "dcase2013",
-        (
-            Rung("chance", "chance"),
-            Rung("hand-crafted"),
-            Rung("random trunk", "random", "soundnet-svm"),
-            Rung("supervised"),
-            Rung("oracle"),
-        ),
+        _sound_rungs("dcase2013", Rung("hand-crafted", measure=partial(rungs_sound.spectrum, "dcase2013"))),
         nuisance.dcase2013_samples,
     ),
     "ucf101": Ladder("ucf101", _action_rungs("ucf101"), nuisance_video.ucf101_samples, nuisance_video.check),

@@ -106,7 +106,7 @@ class Dcase2013Knobs:
     sizes: Mapping[str, Dcase2013Size] = field(
         default_factory=lambda: {
             "nano": Dcase2013Size(clips=2, seconds=3.0, rate=8000),
-            "mini": Dcase2013Size(clips=6, seconds=5.0, rate=8000),
+            "mini": Dcase2013Size(clips=6, seconds=3.0, rate=8000),
             "small": Dcase2013Size(clips=10, seconds=30.0, rate=22050),
         }
     )

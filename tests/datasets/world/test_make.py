@@ -235,3 +235,18 @@ def test_sets_are_listed_with_their_official_folder():
         "esc50": "ESC-50", "dcase2013": "DCASE2013", "ucf101": "UCF101", "hmdb51": "HMDB51", "davis2017": "DAVIS",
         "jhmdb": "JHMDB", "imagenet_folder": "imagenet_folder", "pool": "pool",
     }  # fmt: skip
+
+
+NOT_BUILT = {"music": 14e6, "voc2007": 4e6}
+"""Bytes that are kept for sets to come."""
+
+
+def test_mini_as_a_whole_keeps_to_its_size():
+    def size(made):
+        items = made.items("mini", 1)
+        some = items[:: len(items) // 8]
+        return sum(len(file.data) for item in some for file in made.files(item)) * len(items) / len(some)
+
+    sizes = {name: size(made) for name, made in SETS.items()}
+    assert not sizes.keys() & NOT_BUILT.keys()
+    assert sum(sizes.values()) + sum(NOT_BUILT.values()) < 140e6, sizes
