@@ -144,7 +144,8 @@ def _learning(team: Team, order: bytes) -> Iterator[None]:
         with processes.together():
             yield
     except processes.Parted as fault:
-        raise team.reason(fault) from None
+        reason = team.reason(fault)
+        raise reason from reason.__cause__
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from unlabeled import cli, team
 from unlabeled.errors import WrongCall
 from unlabeled.store import Store
 from unlabeled.training import checkpoints, processes
@@ -141,7 +142,13 @@ class TestWholeCommands:
         "seen, fault, status, word, todo",
         [
             (6, "data", 4, "process 1: picture 7 is torn", "copy it again"),
-            (7, "bug", 1, "RuntimeError: process 1: ValueError: a bug in one process", "the traceback stands in"),
+            (
+                7,
+                "bug",
+                1,
+                "RuntimeError: process 1: ValueError: a bug in one process",
+                "check the changed settings (seen=7)",
+            ),
         ],
     )
     def test_a_fault_in_one_process_is_told_by_process_0(self, bench, seen, fault, status, word, todo):
@@ -160,21 +167,32 @@ class TestWholeCommands:
 
     def test_a_batch_that_cannot_be_divided(self, tmp_path):
         bench = Bench(tmp_path)
-        ends = bench.pair(*asked(0, "toy_pupil", train__batch=16), world=3)
-        assert [status for status, *_ in ends] == [2, 2, 2]
-        assert "batch 16 cannot be divided into accumulate x processes = 3" in ends[0][2]
-        assert not ends[1][2] and not ends[2][2] and not bench.store.root.exists(), "nothing was made"
+        (ours, _, err), (theirs, _, silent) = bench.pair(*asked(0, "toy_pupil", train__batch=9))
+        assert (ours, theirs) == (2, 2)
+        assert "batch 9 cannot be divided into accumulate x processes = 2" in err and not silent
+        assert not bench.store.root.exists(), "nothing was made"
 
     def test_an_ordinary_error_is_told_once(self, tmp_path):
         status, _, err = Bench(tmp_path).torchrun("toy_finetuning", "-m", "toy_lerner", "--preset", "nano")
         assert status == 1 and err.count("did you mean toy_learner") == 1
         assert err.count("exitcode  : 2") == 2, "torchrun's own report"
-        (status, _, err), (other, _, silent) = Bench(tmp_path / "grid").pair("run-all", "--preset", "nano")
-        assert (status, other) == (2, 2) and "torchrun is for the command of one benchmark" in err and not silent
 
-    def test_half_an_environment(self, tmp_path):
-        status, _, err = Bench(tmp_path).single("list", "methods", RANK="1")
-        assert status == 2 and "no WORLD_SIZE" in err and "Traceback" not in err
+
+def test_run_all_has_processes_of_its_own(monkeypatch):
+    monkeypatch.setattr(team, "size", lambda: 2)
+    with pytest.raises(WrongCall, match="torchrun is for the command of one benchmark"):
+        cli.run_all()
+
+
+def test_half_an_environment_is_an_error_of_ours(monkeypatch, capsys):
+    for name in GOOD:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(sys, "argv", ["unlabeled", "list", "methods"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    told = capsys.readouterr()
+    assert end.value.code == 2 and "no WORLD_SIZE" in told.err and not told.out
 
 
 GOOD = {
