@@ -13,9 +13,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
-def nano(tmp_path_factory) -> Path:
+def worlds(tmp_path_factory) -> Path:
+    """Where generated sets lie that nobody changes: made once for all processes of a session, by `make.ensure`."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "worlds"
+
+
+@pytest.fixture(scope="session")
+def nano(worlds) -> Path:
     """A data root with the generated ESC layout at preset nano, seed 0."""
-    return make.ensure("esc50", "nano", 0, tmp_path_factory.mktemp("world"))
+    return make.ensure("esc50", "nano", 0, worlds)
 
 
 @pytest.fixture

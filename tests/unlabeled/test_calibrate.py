@@ -1,7 +1,8 @@
 """Calibration: what makes a ladder whole, on made-up rungs; the commands on the smallest preset."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from unlabeled.datasets.decode import joints, masks
 from unlabeled.datasets.world import make
 from unlabeled.errors import BadData, WrongCall
 from unlabeled.resolve import Watch
+
+HELD = Path(__file__).parents[2] / "results" / "world"
 
 
 def ladder(**values):
@@ -97,6 +100,16 @@ def test_a_small_calibration_end_to_end(monkeypatch, store, tmp_path):
     assert held["complete"] is False and held["seeds"] == [1, 2] and held["knobs"]["snr_db"]
     with pytest.raises(WrongCall, match="calibrated set"):
         calibrate.calibrate("nothing", store, Watch())
+
+
+@pytest.mark.parametrize("file", sorted(HELD.glob("*.json")), ids=lambda file: file.stem)
+def test_what_is_held_of_a_set_is_whole_and_of_its_present_knobs(file):
+    """Every gap, no leak, three seeds: a set whose knobs change has to be calibrated anew."""
+    held = json.loads(file.read_text())
+    assert held["complete"] and not held["gaps"]
+    assert (held["seeds"], held["preset"]) == (list(calibrate.SEEDS), calibrate.PRESET)
+    knobs = json.loads(json.dumps(asdict(make.SETS[file.stem].knobs)))
+    assert held["knobs"] == {name: value for name, value in knobs.items() if name not in ("sizes", "version")}
 
 
 @pytest.fixture(scope="module")

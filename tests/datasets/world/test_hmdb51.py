@@ -12,7 +12,7 @@ import pytest
 
 from unlabeled.datasets.world import actions, hmdb51, manifest
 from unlabeled.datasets.world.knobs import HMDB51, PRESETS, UCF101, FilmSize
-from unlabeled.datasets.world.make import make
+from unlabeled.datasets.world.make import ensure, make
 
 NANO_0 = "bfb2eb89fcd10190b77efa0ea76cf0b539b1ddfadd2195c21ab03376bfdd82d1"
 """Content root of nano, seed 0, made on x86_64. It changes with any knob or generator, and then the
@@ -115,7 +115,7 @@ def test_nano_keeps_to_its_size(nano):
 
 
 @pytest.mark.slow
-def test_mini_keeps_to_its_size(tmp_path):
-    folder = make(["hmdb51"], "mini", 0, tmp_path) / "HMDB51"
+def test_mini_keeps_to_its_size(worlds):
+    folder = ensure("hmdb51", "mini", 1, worlds) / "HMDB51"
     assert len(list((folder / "hmdb51_org").rglob("*.avi"))) == 8 * 84
     assert sum(file.stat().st_size for file in folder.rglob("*.*")) < 18.5e6

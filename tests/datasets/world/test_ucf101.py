@@ -16,7 +16,7 @@ from unlabeled.datasets.world import actions, manifest, ucf101
 from unlabeled.datasets.world.actions import CONTROLS, PAIRS
 from unlabeled.datasets.world.files import video_content
 from unlabeled.datasets.world.knobs import PRESETS, UCF101, FilmSize
-from unlabeled.datasets.world.make import make
+from unlabeled.datasets.world.make import ensure, make
 
 NANO_0 = "2b5b3e704aa4ad04ec3d4ee4e4b2c1366e0324d05bdbcbd8fb02e8b29070c09e"
 """Content root of nano, seed 0, made on x86_64. It changes with any knob or generator, and then the
@@ -314,8 +314,8 @@ def test_nano_keeps_to_its_size(nano):
 
 
 @pytest.mark.slow
-def test_mini_keeps_to_its_size(tmp_path):
-    folder = make(["ucf101"], "mini", 0, tmp_path) / "UCF101"
+def test_mini_keeps_to_its_size(worlds):
+    folder = ensure("ucf101", "mini", 1, worlds) / "UCF101"
     assert len(list((folder / "UCF-101").rglob("*.avi"))) == 900
     assert sum(file.stat().st_size for file in folder.rglob("*.*")) < 31e6
     assert [len(lines(folder, f"testlist{split:02d}")) for split in (1, 2, 3)] == [252] * 3
