@@ -9,11 +9,11 @@ import torch
 from films import video_items
 from torch import nn
 
-from unlabeled.contracts import Batch, Losses, Pick, Pretext, Request, Sanity, Train
+from unlabeled.contracts import Batch, Label, Losses, Pick, Pretext, Request, Sanity, Survey, Train
 from unlabeled.datasets.decode import video
 from unlabeled.errors import UnlabeledError
 from unlabeled.streams import Rng
-from unlabeled.training import predictions
+from unlabeled.training import predictions, pretraining
 
 
 def half_way(net, batch, rng):
@@ -26,7 +26,7 @@ def half_way(net, batch, rng):
 PRETEXT = Pretext(
     Request("clips", (24, 32), lambda info, rng: Pick(((0, 2, 4), (5, 7, 9))), colour="grey"),
     Train(steps=1, batch=3, lr=0.1),
-    Sanity("nothing", 0.5, lambda net, batch, rng: (torch.zeros(4), None), {}),
+    Sanity("nothing", 0.5, lambda net, batch, rng: (torch.zeros(len(batch.ids)), None), {}),
     lambda net, batch, rng, progress: Losses({"main": net(batch.frames.flatten(1)).sum()}),
     pictures=half_way,
 )
@@ -45,6 +45,10 @@ def test_errors_of_all_held_out_items_against_a_plain_loop(tmp_path):
     assert own["value"] == pytest.approx(last["value"] / 4, rel=1e-5) and own["less"] == own["less_se"] == 0
     assert last["less"] == pytest.approx(0.75 * last["value"], rel=1e-5)
     assert last["se"] == pytest.approx(np.std(by_hand, ddof=1) / 7**0.5, rel=1e-3)
+    data = Survey("toy", tmp_path, "", tuple(held), (), (), {}, {}, Label(("world",), ""), "")
+    assert pretraining.measure(nn.Linear(1, 1), PRETEXT, data, Rng(0))["errors"]["n"] == 1, "every tenth is held out"
+    silent = replace(PRETEXT, pictures=None)
+    assert "errors" not in pretraining.measure(nn.Linear(1, 1), silent, data, Rng(0))
     alone = predictions.measure(nn.Linear(1, 1), PRETEXT, held[:1], Rng(0), None)["of"]["last frame"]
     assert alone["value"] == pytest.approx(by_hand[0], rel=1e-3) and alone["se"] is alone["less_se"] is None
 

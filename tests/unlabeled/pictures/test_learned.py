@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unlabeled import plan, run
+from unlabeled import plan, run, screen
 from unlabeled.errors import AbsentData, UnlabeledError
 from unlabeled.pictures import draw as drawing
 from unlabeled.pictures.system import System
@@ -126,3 +126,18 @@ def test_unlabelled_data_of_their_own_are_remembered_and_stay_where_they_are(lea
     store.write_places(record.id, {"data": tmp_path / "scored", "pretrain": tmp_path / "scored"})
     moved = System(record, store, tmp_path / "moved")
     assert moved._root == tmp_path / "moved" and moved._apart is None, "one root moves with all that lies in it"
+
+
+def test_a_report_tells_how_the_pretext_did(learned, capsys, monkeypatch):
+    monkeypatch.setattr(screen.out, "file", None)
+    record = learned[0]
+    found = record.method["pretrain"]["sanity"]
+    screen.show_record(record, [], "here")
+    told = capsys.readouterr().out
+    assert f"pretext: {found['name']} {found['value']:.3f}, n = {found['n']} (chance 0.5; " in told
+    assert "squared error" not in told, "it says no pictures"
+    said = {"n": 9, "of": {"predicted": {"value": 0.0016}, "last frame": {"value": 0.00358}}}
+    method = {**record.method, "pretrain": {"sanity": {**found, "errors": said}}}
+    screen.show_record(dataclasses.replace(record, method=method), [], "here")
+    told = capsys.readouterr().out
+    assert "squared error of what it said of 9 held-out items: predicted 0.0016, last frame 0.00358" in told
