@@ -142,7 +142,9 @@ def _learned(record: Record) -> Iterator[str]:
     chance = f"chance {sanity['chance']:.3g}{controls}"
     yield f"pretext: {sanity['name']} {sanity['value']:.3f}, n = {sanity['n']} ({chance})"
     if errors := sanity.get("errors"):
-        rows = ", ".join(f"{name} {error['value']:.4g}" for name, error in errors["of"].items())
+        # A record sorts names: the network's own answer, of which nothing is less, comes first.
+        of = sorted(errors["of"].items(), key=lambda row: row[1]["less"] != 0)
+        rows = ", ".join(f"{name} {error['value']:.4g}" for name, error in of)
         yield f"squared error of what it said of {errors['n']} held-out items: {rows}"
 
 

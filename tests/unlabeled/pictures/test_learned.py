@@ -136,7 +136,10 @@ def test_a_report_tells_how_the_pretext_did(learned, capsys, monkeypatch):
     told = capsys.readouterr().out
     assert f"pretext: {found['name']} {found['value']:.3f}, n = {found['n']} (chance 0.5; " in told
     assert "squared error" not in told, "it says no pictures"
-    said = {"n": 9, "of": {"predicted": {"value": 0.0016}, "last frame": {"value": 0.00358}}}
+    said = {
+        "n": 9,
+        "of": {"last frame": {"value": 0.00358, "less": 0.00198}, "predicted": {"value": 0.0016, "less": 0.0}},
+    }
     method = {**record.method, "pretrain": {"sanity": {**found, "errors": said}}}
     screen.show_record(dataclasses.replace(record, method=method), [], "here")
     told = capsys.readouterr().out
