@@ -11,26 +11,35 @@ def tasks(nano, root, names=("chance", "knn_mfcc", "svm_mfcc"), **changed):
     return [workers.Task(name, "esc10", None, "", "nano", 0, str(nano), "cpu", root, **changed) for name in names]
 
 
+@pytest.fixture(scope="module")
+def two(nano, tmp_path_factory):
+    """What two workers make of three runs, of a method that is not there, and of a folder without data."""
+    root, empty = tmp_path_factory.mktemp("two"), tmp_path_factory.mktemp("empty")
+    asked = [
+        *tasks(nano, root / "s", ("chance", "no_such_method", "knn_mfcc", "svm_mfcc")),
+        *tasks(empty, root / "s", ("random_forest",)),
+    ]
+    return root / "s", {done.task.method: done for done in workers.run_all(asked, 2, run.Watch())}
+
+
 @pytest.mark.slow
-def test_two_workers_make_the_records_of_one(nano, tmp_path):
+def test_two_workers_make_the_records_of_one(nano, two, tmp_path):
+    root, by_method = two
     one = list(workers.run_all(tasks(nano, tmp_path / "one"), 1, run.Watch()))
-    two = list(workers.run_all(tasks(nano, tmp_path / "two"), 2, run.Watch()))
-    assert not any(done.fault for done in [*one, *two])
-    by_method = {done.task.method: done.record for done in two}
     for done in one:
-        assert by_method[done.task.method].without_run() == done.record.without_run()
-    again = list(workers.run_all(tasks(nano, tmp_path / "two"), 2, run.Watch()))
-    assert all(done.cached for done in again) and not any(done.cached for done in one)
+        assert not done.fault and not done.cached
+        assert by_method[done.task.method].record.without_run() == done.record.without_run()
+    again = list(workers.run_all(tasks(nano, root), 1, run.Watch()))
+    assert all(done.cached for done in again)
 
 
 @pytest.mark.slow
-def test_a_fault_stays_with_its_run_and_keeps_its_kind(nano, tmp_path):
-    names = ("chance", "no_such_method", "knn_mfcc")
-    done = {d.task.method: d for d in workers.run_all(tasks(nano, tmp_path / "s", names), 2, run.Watch())}
+def test_a_fault_stays_with_its_run_and_keeps_its_kind(two):
+    _, done = two
     assert isinstance(done["no_such_method"].fault, WrongCall) and "no method" in done["no_such_method"].fault.what
     assert done["chance"].record.status == done["knn_mfcc"].record.status == "complete"
-    done = list(workers.run_all(tasks(tmp_path, tmp_path / "s", names[:1] * 2), 2, run.Watch()))
-    assert all(isinstance(d.fault, AbsentData) and "how to get" in d.fault.todo for d in done)
+    absent = done["random_forest"].fault
+    assert isinstance(absent, AbsentData) and "how to get" in absent.todo
 
 
 def test_errors_travel_between_processes():
