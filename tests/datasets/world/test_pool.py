@@ -18,14 +18,15 @@ from unlabeled.datasets.pool import DATASET
 from unlabeled.datasets.world import manifest, nuisance, pool, render
 from unlabeled.datasets.world import nuisance_pool as checks
 from unlabeled.datasets.world.knobs import POOL, PRESETS
-from unlabeled.datasets.world.make import make
+from unlabeled.datasets.world.make import ensure, make
 
 NANO_0 = "8f182a4906d83faef6b0962ca8a7c47938f121fa60cbf7ac391b309b98a04ecc"
 """Content root of nano, seed 0, made on x86_64. It changes with any knob or generator, and then the
 version has to."""
 
 SIZES = {"nano": (24, 10, 40, 32, 8000), "mini": (700, 20, 80, 64, 8000), "small": (20000, 50, 160, 128, 22050)}
-SEEDS = (1, 2, 3)
+SEEDS = (1,)
+"""`unlabeled world calibrate` judges three seeds before a set is frozen; one is enough to see that it still holds."""
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,7 @@ def invented(seed):
 
 
 def test_numbers_that_say_nothing_pass():
-    found = checks.judge_pairs([invented(seed) for seed in SEEDS])
+    found = checks.judge_pairs([invented(seed) for seed in (1, 2, 3)])
     assert not found.leaks and found.limit == pytest.approx(0.55)
 
 
@@ -257,7 +258,7 @@ def test_a_sound_that_follows_its_picture_is_caught():
     """Bytes of the sound that grow with those of the picture, and a start that both share."""
     for side, share in ((1, 0.5), (3, 0.5)):
         planted = []
-        for seed in SEEDS:
+        for seed in (1, 2, 3):
             made = invented(seed)
             made.sounds[:, side] += 2.0 * share * made.pictures[:, min(side, 2)]
             planted.append(made)
@@ -265,9 +266,8 @@ def test_a_sound_that_follows_its_picture_is_caught():
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    out = tmp_path_factory.mktemp("world")
-    return [make(["pool"], "mini", seed, out / str(seed)) / "pool" for seed in SEEDS]
+def folders(worlds):
+    return [ensure("pool", "mini", seed, worlds) / "pool" for seed in SEEDS]
 
 
 @pytest.mark.slow
