@@ -51,11 +51,12 @@ READ = {"Nearest neighbours": neighbours.draw}
 """What draws the features that a benchmark of the roles image or video read."""
 TRACKED = {
     "masks": {
+        "By attribute": mask_tracks.by_attribute,
         "Mask tracks": mask_tracks.draw,
         "The embedding": embedding.draw,
         "Failures beside colour failures": colour_failures.draw,
     },
-    "joints": {"Pose tracks": pose_tracks.draw, "The embedding": embedding.draw},
+    "joints": {"By joint": pose_tracks.by_joint, "Pose tracks": pose_tracks.draw, "The embedding": embedding.draw},
 }
 """What draws the labels that a method moved, by the `pictures` of the benchmark."""
 KINDS = {"masks": masks.draw, "joints": joints.draw, "boxes": boxes.draw, "sounds": sounds.draw}

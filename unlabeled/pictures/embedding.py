@@ -8,6 +8,7 @@ full: neither negated nor rotated features change a picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def draw(tracks: Tracks, out: Path) -> list[Plate]:
             return []
         images, native = frames_of(shown)
         with tracks.system.running("the encoder"):
-            colours, share = components(lambda: features(engine, images, native))  # noqa: B023
+            colours, share = components(partial(features, engine, images, native))
         title = f"{shown.clip.id}: the embedding, {shown.standing}"
         caption = (
             f"Three principal components of the features of all cells of all {len(images)} frames as red, green and "

@@ -16,7 +16,6 @@ from unlabeled.pictures import reels
 from unlabeled.pictures.masks import overlay
 from unlabeled.pictures.sheet import Plate, file_name, percent, save
 from unlabeled.pictures.tracks import Shown, Tracks, picture, since
-from unlabeled.records import Record
 
 ATTRIBUTES = {
     "AC": "appearance change", "BC": "background clutter", "CS": "camera shake", "DB": "dynamic background",
@@ -29,8 +28,8 @@ ATTRIBUTES = {
 
 
 def draw(tracks: Tracks, out: Path) -> list[Plate]:
-    """J&F by attribute where the data have such a table, then strip and film of the worst, median and best sequence."""
-    plates = by_attribute(tracks.system.record, out)
+    """Strip and film of the worst, median and best sequence."""
+    plates = []
     for number, shown in enumerate(tracks.shown, 1):
         title = f"{shown.clip.id}: {told_scores(shown)}, {shown.standing}"
         count, file = 1 + len(tracks.masks(shown)), (out, number, shown.clip.id, "masks")
@@ -38,8 +37,9 @@ def draw(tracks: Tracks, out: Path) -> list[Plate]:
     return plates
 
 
-def by_attribute(record: Record, out: Path) -> list[Plate]:
-    """A bar for each attribute; nothing where no table of them lies beside the data."""
+def by_attribute(tracks: Tracks, out: Path) -> list[Plate]:
+    """J&F of each attribute; nothing where no table of them lies beside the data."""
+    record = tracks.system.record
     rows = record.breakdown.get("attributes")
     if not rows:
         return []

@@ -24,10 +24,8 @@ LINE, DOT, RING = 2.5, 4.0, 7.0
 
 
 def draw(tracks: Tracks, out: Path) -> list[Plate]:
-    """The share right of every joint, then strip and film of the worst, median and best clip."""
-    record = tracks.system.record
-    told = f"PCK of each joint over {record.scores[f'pck@{THRESHOLD}']['n']} clips."
-    plates = [Plate(save(bars(record), out / file_name(0, "joints", "pck.png")), "By joint", told)]
+    """Strip and film of the worst, median and best clip."""
+    plates = []
     for number, shown in enumerate(tracks.shown, 1):
         moved, truth = tracks.joints(shown), joints.read(shown.clip.joints)
         shares = frame_shares(moved, truth, tracks.recipe)
@@ -41,6 +39,13 @@ def draw(tracks: Tracks, out: Path) -> list[Plate]:
         shots = _shots(shown, moved, truth, shares, tracks.recipe)
         plates.append(reels.plate(shots, truth.shape[2], title, caption, (out, number, shown.clip.id, "poses")))
     return plates
+
+
+def by_joint(tracks: Tracks, out: Path) -> list[Plate]:
+    """The share right of every joint."""
+    record = tracks.system.record
+    told = f"PCK of each joint over {record.scores[f'pck@{THRESHOLD}']['n']} clips."
+    return [Plate(save(bars(record), out / file_name(0, "joints", "pck.png")), "By joint", told)]
 
 
 def _shots(

@@ -178,7 +178,10 @@ class System:
         role = weights.untrained(self.role(net), net) if asked else self.role(net)
         if hasattr(role, "fit"):
             method = self.record.spec["method"]
-            raise UnlabeledError(f"{method} learns inside of the benchmark, and that network is not kept")
+            raise UnlabeledError(
+                f"{method} learns inside of the benchmark, and that network is not kept; a run with "
+                "--keep predictions keeps what it answered"
+            )
         return role
 
     @contextmanager

@@ -25,7 +25,7 @@ from unlabeled.streams import Rng
 from unlabeled.training import loop, pretraining, requests
 from unlabeled.training.loading import ONCE, Loader
 from unlabeled.training.passes import evaluating, own_torch, seed_torch
-from unlabeled.training.signals import lab
+from unlabeled.training.signals.rgb import unit_to_rgb
 
 WIDTH, HEIGHT = 1240, 880
 """Most pixels of a sheet; at least one item is drawn."""
@@ -211,30 +211,9 @@ def _runs(frames: Tensor, request: Request) -> np.ndarray:
 def rgb(frames: Tensor, colour: str) -> np.ndarray:
     """Frames `(..., C, H, W)` as a loader gives them, to `(..., H, W, 3)` uint8 that a screen shows."""
     if colour == "lab":
-        frames = lab_to_rgb(lab.from_unit(frames.double()))
+        frames = unit_to_rgb(frames)
     shown = frames.expand(*frames.shape[:-3], 3, *frames.shape[-2:]).movedim(-3, -1)
     return (shown.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-
-
-def lab_to_rgb(colours: Tensor) -> Tensor:
-    """CIE Lab `(..., 3, H, W)` to sRGB, the inverse of `signals.lab.rgb_to_lab`; outside of [0, 1] where sRGB ends."""
-    lightness, a, b = colours.unbind(-3)
-    y = (lightness + 16) / 116
-    curved = torch.stack([y + a / 500, y, y - b / 200], dim=-1)
-    relative = torch.where(curved > 6 / 29, curved**3, 3 * (6 / 29) ** 2 * (curved - 4 / 29))
-    linear = relative @ _FROM_XYZ.T
-    shown = torch.where(linear > 0.0031308, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055, 12.92 * linear)
-    return shown.movedim(-1, -3)
-
-
-_FROM_XYZ = torch.linalg.inv(
-    torch.tensor(
-        [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
-        dtype=torch.float64,
-    )
-    / torch.tensor([[0.95047], [1.0], [1.08883]], dtype=torch.float64)
-)
-"""XYZ under D65, relative to white, to linear sRGB (IEC 61966-2-1)."""
 
 
 def _run(frames: np.ndarray, indices: Sequence[int]) -> list[Cell]:

@@ -120,9 +120,11 @@ def test_attributes_are_drawn_where_there_is_a_table(run, tmp_path):
     axes = mask_tracks._bars(rows, 0.5).axes[0]
     assert [bar.get_width() for bar in axes.patches] == [75, 25]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["XY", "fast motion FM"]
-    (plate,) = mask_tracks.by_attribute(dataclasses.replace(record, breakdown={"attributes": rows}), tmp_path)
+    known = dataclasses.replace(record, breakdown={"attributes": rows})
+    told = [SimpleNamespace(system=SimpleNamespace(record=one)) for one in (known, record)]
+    (plate,) = mask_tracks.by_attribute(told[0], tmp_path)
     assert plate.title == "By attribute" and plate.file.is_file()
-    assert record.breakdown["attributes"] == {} and mask_tracks.by_attribute(record, tmp_path) == []
+    assert record.breakdown["attributes"] == {} and mask_tracks.by_attribute(told[1], tmp_path) == []
 
 
 # ---------------------------------------------------------------- joints

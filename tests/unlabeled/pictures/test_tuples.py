@@ -8,7 +8,6 @@ import pytest
 import torch
 from films import RATE, picture_items, video_items
 from PIL import Image
-from skimage.color import lab2rgb
 from torch import nn
 
 from unlabeled.contracts import Label, Losses, Pick, Pretext, Request, Sanity, Survey, Train
@@ -18,7 +17,6 @@ from unlabeled.pictures.sheet import save
 from unlabeled.streams import Rng
 from unlabeled.training import pretraining
 from unlabeled.training.loading import Loader
-from unlabeled.training.signals import lab
 
 SIZE = (24, 32)
 
@@ -183,16 +181,6 @@ def test_other_colours_are_shown_as_a_screen_needs_them(items, colour):
         assert batch.frames.shape[2] == 1
         original = (original @ [0.299, 0.587, 0.114])[..., None].repeat(3, axis=-1)
     assert np.abs(shown - original).max() <= 1
-
-
-def test_lab_to_rgb_is_that_of_skimage_and_the_inverse_of_ours():
-    colours = torch.from_numpy(np.random.default_rng(0).random((3, 20, 30)))
-    known = lab.rgb_to_lab(colours)
-    found = tuples.lab_to_rgb(known)
-    # The standard's matrices of either direction are rounded to four digits.
-    assert torch.allclose(found, colours, atol=2e-4)
-    other = lab2rgb(known.permute(1, 2, 0).numpy())
-    assert np.abs(found.permute(1, 2, 0).numpy() - other).max() < 1e-3
 
 
 def test_targets_in_words(items):
