@@ -91,7 +91,7 @@ def _kinds_of_pool(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _more_scenes(preset: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Left channels; a part of its own names the streams, so that no clip or individual is that of a set."""
     labels = np.repeat(np.arange(len(SCENES)), MORE[preset])
-    clips = (made_dcase2013.Clip(preset, seed, "told", scene, member, 0) for member, scene in enumerate(labels))
+    clips = (made_dcase2013.Clip(preset, seed, "told", int(scene), member, 0) for member, scene in enumerate(labels))
     return np.stack([made_dcase2013.render(clip).samples[:, 0] for clip in clips]), labels
 
 
