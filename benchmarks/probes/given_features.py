@@ -68,7 +68,7 @@ class FeatureItems:
 
     def __init__(self, items: Sequence[VideoItem], folder: Path | None) -> None:
         assert folder is not None
-        self.folder, self.ids = folder, [item.id for item in items]
+        self.folder, self.ids = folder, [item.id for item in items]  # type: Path, Sequence[str]
 
     def __len__(self) -> int:
         return len(self.ids)
