@@ -80,6 +80,7 @@ def learned(items, tmp_path_factory):
     watching, net = Watching(), nn.Linear(2 * 3 * 24 * 32, 1)
     survey = Survey("toy", place, "", tuple(items), (), (), {}, {}, Label(("world",), ""), "")
     pretraining.learn(net, watching.pretext, survey, Rng(5), place / "checkpoint", cache=place / "frames")
+    pretraining.measure(net, watching.pretext, survey, Rng(5), place / "frames")
     return watching, net, pretraining.parts(survey), place
 
 
