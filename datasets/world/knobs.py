@@ -43,7 +43,7 @@ class Esc50Knobs:
     peak_db       : largest peak that the limiter lets through, dB over the RMS
     """
 
-    version: str = "esc50@w0"
+    version: str = "esc50@w1"
     snr_db: tuple[float, float] = (-2.0, 8.0)
     pitch_octaves: float = 0.8
     channel_db: tuple[float, float] = (6.0, 9.0)
@@ -90,7 +90,7 @@ class Dcase2013Knobs:
     peak_db       : largest peak that the limiter lets through, dB over the RMS
     """
 
-    version: str = "dcase2013@w0"
+    version: str = "dcase2013@w1"
     voices: tuple[int, int] = (2, 4)
     snr_db: tuple[float, float] = (-8.0, 2.0)
     pitch_octaves: float = 0.8

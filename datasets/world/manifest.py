@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one set. `world` is set and version (`esc50@w0`), `root` hashes all entries."""
+    """The facts of one set. `world` is set and version (`esc50@w1`), `root` hashes all entries."""
 
     world: str
     preset: str

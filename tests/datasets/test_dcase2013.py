@@ -380,7 +380,7 @@ def test_the_generated_set_is_read_as_it_was_made(world):
 
     reader = dcase2013.DATASET
     found = reader.survey(reader.find(world))
-    assert found.label.kinds == ("world",) and found.label.text.startswith("world dcase2013@w0 · nano · seed 0")
+    assert found.label.kinds == ("world",) and found.label.text.startswith("world dcase2013@w1 · nano · seed 0")
     assert (found.rate, len(found.items)) == (8000, 40) and found.expected == found.found
     assert not kinds(found) and kinds(found, fatal=False) == {NOTE}
     made = {clip.name: (clip.scene, 1 + generator.SETS.index(clip.part)) for clip in generator.items("nano", 0)}

@@ -39,7 +39,7 @@ def change(folder, edit):
 
 def test_manifest_says_what_was_made(nano):
     made = manifest.read(nano)
-    assert (made.world, made.preset, made.seed) == ("esc50@w0", "nano", 0)
+    assert (made.world, made.preset, made.seed) == ("esc50@w1", "nano", 0)
     assert len(made.files) == 101 and made.root == manifest.file_root(made.files)
     assert {"audio", "meta"} == {path.partition("/")[0] for path in made.paths()}
     assert set(made.libraries) == {"python", "numpy", "scipy", "soundfile", "libsndfile"}
