@@ -233,10 +233,9 @@ def test_predictions_can_be_kept(world, store):
     assert len(kept["masks"]) == len(kept["frames"]) == len(item.names) - 2
 
 
-def test_show_prints_attributes_and_joints(world, store, capsys, monkeypatch):
+def test_show_prints_attributes_and_joints(world, store, capsys):
     for benchmark, words in (("davis2017", ("attribute", "OCC")), ("jhmdb", ("left wrist", "right ankle"))):
         record = score(Tracks(Moved(), "propagator"), benchmark, world, store)
-        monkeypatch.setattr(screen.out, "file", None)
         screen.show_record(records.parse(record.to_json(), "test"), [], "here")
         shown = capsys.readouterr().out
         assert all(word in shown for word in words), shown

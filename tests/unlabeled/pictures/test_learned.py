@@ -128,8 +128,7 @@ def test_unlabelled_data_of_their_own_are_remembered_and_stay_where_they_are(lea
     assert moved._root == tmp_path / "moved" and moved._apart is None, "one root moves with all that lies in it"
 
 
-def test_a_report_tells_how_the_pretext_did(learned, capsys, monkeypatch):
-    monkeypatch.setattr(screen.out, "file", None)
+def test_a_report_tells_how_the_pretext_did(learned, capsys):
     record = learned[0]
     found = record.method["pretrain"]["sanity"]
     screen.show_record(record, [], "here")

@@ -52,7 +52,7 @@ class Watching:
         self.seen, self.asked = [], {}
         self.data = Request("frames", SIZE, pair, augment=("shift", "flip", "gain"))
         sanity = Sanity("accuracy", 0.5, self.measure, {})
-        self.pretext = Pretext(self.data, Train(steps=2, batch=4, lr=0.1), sanity, self.loss)
+        self.pretext = Pretext(self.data, Train(steps=2, batch=4, lr=1e-4), sanity, self.loss)
 
     def loss(self, net, batch, rng, progress):
         self.seen.append(batch)
