@@ -101,7 +101,6 @@ def test_labels_of_another_size_are_refused():
 
 @pytest.mark.parametrize("engine", ["dis", "farneback", "tvl1"])
 def test_engines_of_opencv_follow_too(engine):
-    pytest.importorskip("cv2")
     pictures, masks = film(3)
     assert overlap(made(engine=engine), pictures, masks) > overlap(identity.Copy(), pictures, masks) + 0.1
 
