@@ -7,13 +7,17 @@ import pytest
 import torch
 from trainings import PLAN, Net, batches_of, loss, part
 
+from unlabeled.benchmarks.metrics import bss
 from unlabeled.benchmarks.propagation import recipes
 from unlabeled.benchmarks.propagation.engine import propagate
 from unlabeled.contracts import Train
 from unlabeled.streams import Rng
 from unlabeled.training import checkpoints, loop
-from unlabeled.training.nets import frame_trunk, trunks
+from unlabeled.training.nets import dense_trunks, frame_trunk, trunks
 from unlabeled.training.nets.encoders import seeded
+from unlabeled.training.signals import crossings, delta, esc_baseline, l3, mel, mfcc, openl3, piczak, soundnet
+from unlabeled.training.signals.horn_schunck import horn_schunck
+from unlabeled.training.signals.lab import rgb_to_lab
 
 pytestmark = pytest.mark.gpu
 
@@ -38,6 +42,64 @@ def test_trunks(name):
             here = net.cpu()(images, point)
             there = net.cuda()(images.cuda(), point).cpu()
         assert torch.linalg.norm(there - here) <= 2e-3 * torch.linalg.norm(here), point
+
+
+def segment_mels(waves):
+    return piczak.log_mels(piczak.segments(piczak.normalised(waves)))
+
+
+FRONT_ENDS = {
+    "mfcc": lambda waves: mfcc.mfcc(waves, 22050, 13, "constant"),
+    "log-mel": lambda waves: mel.log_mel_spectrogram(waves, 22050, 1024, 512, 60, "constant"),
+    "delta": lambda waves: delta.delta(mel.log_mel_spectrogram(waves, 22050, 1024, 512, 60, "constant")),
+    "zero-crossing rate": crossings.zero_crossing_rate,
+    "ESC baseline": lambda waves: esc_baseline.statistics(waves, 22050),
+    "Piczak": lambda waves: segment_mels(waves)[0],
+    "L3": l3.log_spectrogram,
+    "OpenL3, linear": lambda waves: openl3.linear(openl3.windows(waves).flatten(0, 1)),
+    "OpenL3, mel": lambda waves: openl3.mel(openl3.windows(waves).flatten(0, 1)),
+    "SoundNet": soundnet.network_input,
+}
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_front_ends(name):
+    waves = torch.from_numpy(Rng(7).numpy("waves").uniform(-0.5, 0.5, (2, 110250)).astype(np.float32))
+    here, there = FRONT_ENDS[name](waves), FRONT_ENDS[name](waves.cuda())
+    assert there.is_cuda
+    # Decibels of the quietest bands are the first to show the order of a sum.
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-2)
+
+
+def test_separation_metrics():
+    draw = Rng(8).numpy("sources")
+    references = torch.from_numpy(draw.standard_normal((2, 2, 8000)))
+    estimates = references.flip(1) + 0.3 * torch.from_numpy(draw.standard_normal((2, 2, 8000)))
+    here = bss.bss_eval(references, estimates, permutation=True)
+    there = bss.bss_eval(references.cuda(), estimates.cuda(), permutation=True)
+    assert here.reason == there.reason
+    for name in ("sdr", "sir", "sar", "order"):
+        torch.testing.assert_close(getattr(there, name).cpu(), getattr(here, name), rtol=0, atol=1e-6)
+    si_sdr = bss.si_sdr(references.cuda(), estimates.cuda())
+    torch.testing.assert_close(si_sdr.cpu(), bss.si_sdr(references, estimates), rtol=0, atol=1e-6)
+
+
+def test_pictures_into_lab_and_flow():
+    frames = torch.from_numpy(Rng(9).numpy("frames").random((2, 3, 48, 64), dtype=np.float32))
+    smooth = torch.nn.functional.avg_pool2d(frames, 9, 1, 4)
+    torch.testing.assert_close(rgb_to_lab(frames.cuda()).cpu(), rgb_to_lab(frames), rtol=1e-4, atol=1e-3)
+    moved = smooth.roll(2, 3)
+    flow = horn_schunck(smooth, moved)
+    assert ((horn_schunck(smooth.cuda(), moved.cuda()).cpu() - flow).abs() > 0.05).float().mean() <= 0.01
+
+
+@pytest.mark.parametrize("network", sorted(dense_trunks.TRUNKS))
+def test_dense_trunks(network):
+    net = seeded(lambda: dense_trunks.make(network), Rng(1)).eval()
+    light = torch.from_numpy(Rng(2).numpy("light").random((1, 1, 4, 64, 64), dtype=np.float32))
+    with torch.no_grad():
+        here, there = net(light), net.cuda()(light.cuda()).cpu()
+    assert torch.linalg.norm(there - here) <= 2e-3 * torch.linalg.norm(here)
 
 
 @pytest.mark.parametrize("name", ["CRW", "DINO", "TIMECYCLE", "COLORIZATION", "WORLD"])

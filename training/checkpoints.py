@@ -311,9 +311,11 @@ def read_state(folder: Path) -> State | None:
     if not file.exists():
         return None
     try:
-        with safetensors.safe_open(file, framework="pt") as opened:
-            facts = json.loads((opened.metadata() or {})["facts"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+        # Read in one go: the file may be replaced by a newer one at any moment.
+        content = file.read_bytes()
+        tensors = safetensors.torch.load(content)
+        header = 8 + int.from_bytes(content[:8], "little")
+        facts = json.loads(json.loads(content[8:header])["__metadata__"]["facts"])
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as fault:
         raise _torn(file, fault) from fault
     if not isinstance(facts, dict) or facts.pop("schema", None) != SCHEMA:

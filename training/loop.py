@@ -24,7 +24,7 @@ from unlabeled import contracts
 from unlabeled.contracts import Batch, Pretext, Train
 from unlabeled.errors import UnlabeledError, WrongCall
 from unlabeled.streams import Rng
-from unlabeled.training import checkpoints, optim
+from unlabeled.training import checkpoints, half_precision, optim
 from unlabeled.training.passes import first_line, own_torch, to_device
 from unlabeled.training.processes import Place, open_device, place, share
 from unlabeled.training.stepping import Loss, UnderWay
@@ -139,6 +139,7 @@ def train(
     share([*net.parameters(), *net.buffers()], run.at.world)
     net.train()
     with ExitStack() as stack:
+        stack.enter_context(half_precision.prepared(net, where, plan.precision))
         stop = stack.enter_context(_sigterm(folder is not None))
         stack.enter_context(own_torch(where))
         stack.enter_context(_memory_faults(plan))

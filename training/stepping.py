@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from unlabeled.contracts import Batch, Losses, Progress, Train
 from unlabeled.errors import UnlabeledError, name_several
 from unlabeled.streams import Rng
-from unlabeled.training import checkpoints, optim
+from unlabeled.training import checkpoints, half_precision, optim
 from unlabeled.training.curve import Curve
 from unlabeled.training.passes import seed_torch, to_device
 from unlabeled.training.processes import Place, average, average_gradients, meet, share
@@ -96,7 +95,7 @@ class UnderWay:
         # Numbered through parts and processes: two processes draw what one would with twice the parts.
         rng = self.rng.under("loss", self.step, k * self.at.world + self.at.rank)
         seed_torch(rng, self.device)
-        with _autocast(self.device, self.plan.precision):
+        with half_precision.autocast(self.device, self.plan.precision):
             losses = loss(self.net, to_device(batch, self.device), rng, progress)
         self._check_form(losses)
         names = list(losses.players)
@@ -247,9 +246,3 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _column(player: str) -> str:
     return "loss" if player == "main" else f"loss.{player}"
-
-
-def _autocast(device: torch.device, precision: str) -> Any:
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16 if precision == "bf16" else torch.float16)

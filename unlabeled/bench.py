@@ -1,4 +1,4 @@
-"""Our speed beside that of the package people would use otherwise, in one process on one thread.
+"""Our speed beside that of the package people would use otherwise, in one process on one thread, or one GPU.
 
 Both sides start from the same input and their results are compared in the run that times them; repeats are
 interleaved, so that whatever else the machine does falls on both. Times are medians of wall time.
@@ -18,7 +18,8 @@ import torch
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from unlabeled.errors import UnlabeledError
+from unlabeled import registry
+from unlabeled.errors import UnlabeledError, WrongCall, name_several
 
 FEWEST_ROUNDS = 3
 
@@ -63,14 +64,22 @@ def interleaved(sides: Sequence[Callable[[], object]], seconds: float) -> list[l
     """
     for side in sides:
         side()
+    settle()
     times: list[list[float]] = [[] for _ in sides]
     end = time.perf_counter() + seconds
     while len(times[0]) < FEWEST_ROUNDS or time.perf_counter() < end:
         for side, taken in zip(sides, times, strict=True):
             start = time.perf_counter()
             side()
+            settle()
             taken.append(time.perf_counter() - start)
     return times
+
+
+def settle() -> None:
+    """Wait until what a CUDA device was told is done; without one nothing happens."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def peer_package(name: str) -> Any:
@@ -107,15 +116,44 @@ BENCHES = {
     "propagation": "propagation",
     "loading": "loading",
     "training": "training",
+    "precision": "precision",
     "video": "video",
 }
 """Each bench and the module of `unlabeled.benches` that holds the function of that name."""
 
+ON_CUDA = ("propagation", "training", "precision")
+"""Benches that take a device too; what the others time runs on the CPU."""
 
-def run(name: str, seconds: float) -> list[Row]:
-    """The rows of one bench; `seconds` is the time for timing."""
-    rows: list[Row] = getattr(importlib.import_module(f"unlabeled.benches.{BENCHES[name]}"), name)(seconds)
+
+def run(name: str, seconds: float, device: str = "cpu") -> list[Row]:
+    """The rows of one bench; `seconds` is the time for timing, `device` is `cpu` or `cuda`."""
+    bench = getattr(importlib.import_module(f"unlabeled.benches.{BENCHES[name]}"), name)
+    rows: list[Row] = bench(seconds, device) if name in ON_CUDA else bench(seconds)
     return rows
+
+
+def named(names: Sequence[str], device: str) -> list[str]:
+    """The benches to run: those named, or all that the device can run.
+
+    Raises
+    ------
+    WrongCall : no bench has a name, no such device, or the bench does not run there.
+    """
+    for name in names:
+        if name not in BENCHES:
+            raise registry.unknown("bench", name, BENCHES)
+    if device == "cpu":
+        return list(names or BENCHES)
+    if device != "cuda":
+        raise WrongCall(f"--device {device}", "give cpu or cuda")
+    strange = [name for name in names if name not in ON_CUDA]
+    if strange:
+        raise WrongCall(
+            f"{name_several(strange)}: what is timed runs on the CPU", f"with --device cuda: {', '.join(ON_CUDA)}"
+        )
+    if not torch.cuda.is_available():
+        raise WrongCall("--device cuda: torch sees no CUDA device", "run `unlabeled doctor`, or leave --device out")
+    return list(names or ON_CUDA)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -493,16 +493,14 @@ def doctor(store: StoreFolder = STORE, data: Annotated[Path | None, typer.Option
 def bench(
     names: Annotated[list[str] | None, typer.Argument(help="What to time; default: everything.")] = None,
     seconds: Annotated[float, typer.Option(help="Time for each row.")] = 6.0,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for what also runs there.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="Write the table to this file too.")] = None,
 ) -> None:
-    """Time our code against the library of the field, in one process, on one thread."""
+    """Time our code against the library of the field, in one process, on one thread or one GPU."""
     from unlabeled import bench as bench_module
 
-    known = bench_module.BENCHES
-    for name in names or []:
-        if name not in known:
-            raise registry.unknown("bench", name, known)
-    text = bench_module.table([row for name in names or known for row in bench_module.run(name, seconds)])
+    chosen = bench_module.named(names or [], device)
+    text = bench_module.table([row for name in chosen for row in bench_module.run(name, seconds, device)])
     print(text)
     if out:
         from unlabeled.files import write_atomic

@@ -523,6 +523,8 @@ class Train:
     momentum   : of SGD; Adam's first beta
     milestones : steps at which the schedule `step` multiplies the rate by `gamma`
     clip       : largest norm of the gradient, 0: any
+    precision  : of products and convolutions in the loss, the latter with channels last in memory if it is half; the
+                 weights are fp32 always
     """
 
     steps: int

@@ -218,7 +218,7 @@ def terminate(at):
 
 class TestResume:
     @pytest.mark.parametrize("opt", ["sgd", "adam", "adamw"])
-    @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+    @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
     def test_bit_for_bit_after_sigterm(self, folder, opt, precision):
         plan = replace(PLAN, opt=opt, weight_decay=0.01, lr=0.02, precision=precision, batch=8, accumulate=2)
         for at in (4, 9):

@@ -10,7 +10,7 @@ def test_both_sides_of_the_propagation_bench_agree(monkeypatch):
     monkeypatch.setattr(propagation, "HEIGHT", 24)
     monkeypatch.setattr(propagation, "WIDTH", 30)
     monkeypatch.setattr(propagation, "CHANNELS", 16)
-    monkeypatch.setattr(propagation, "_in_a_process", lambda side: propagation._grown(side))
+    monkeypatch.setattr(propagation, "_in_a_process", propagation._grown)
     (row,) = bench.run("propagation", 0)
     assert row.unit == "frames/h" and row.n == bench.FEWEST_ROUNDS
     assert row.ours > row.peer > 0 and row.difference <= propagation.SAME

@@ -91,6 +91,8 @@ def test_several_seeds_are_several_runs(call, nano):
         (["datasets", "verify", "esc50", "--data", "absent"], 4, "no such data root"),
         (["leaderboard", "--check"], 4, "no such file"),
         (["bench", "nothing"], 2, "loading"),
+        (["bench", "--device", "tpu"], 2, "give cpu or cuda"),
+        (["bench", "mfcc", "--device", "cuda"], 2, "with --device cuda: propagation, training, precision"),
         (["esc11"], 2, "No such command"),
     ],
 )

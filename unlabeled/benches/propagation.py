@@ -57,7 +57,8 @@ def stand_in(frames: Tensor, labels: Tensor, rule: NearestCells = CRW) -> Callab
     keys = frames[:-1].transpose(0, 1).flatten(1).contiguous()  # channels first, as there: one product for all sources
     table = labels.flatten(2).transpose(1, 2).flatten(0, 1)
     height, width = frames.shape[2:]
-    y, x = (axis.flatten() for axis in torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))
+    rows, columns = (torch.arange(side, device=frames.device) for side in (height, width))
+    y, x = (axis.flatten() for axis in torch.meshgrid(rows, columns, indexing="ij"))
     distance = ((y[:, None] - y) ** 2 + (x[:, None] - x) ** 2).float().sqrt()
     penalty = torch.where(distance < rule.radius, 0.0, -1e10)
 
@@ -96,14 +97,14 @@ def _settled(cell: int, frames: Tensor, rule: NearestCells) -> bool:
 # ---------------------------------------------------------------- the bench
 
 
-def propagation(seconds_budget: float) -> list[Row]:
+def propagation(seconds_budget: float, device: str) -> list[Row]:
     """One frame at the size of the published recipe `crw`: 60 x 107 cells of 256 numbers, 21 source frames."""
     with one_thread():
-        frames, labels = clip()
+        frames, labels = (part.to(device) for part in clip())
         sides = [ours(frames, labels), stand_in(frames, labels)]
         us, them = interleaved(sides, seconds_budget)
-        apart = difference(sides[0](), sides[1](), frames)
-    memory = [_in_a_process(side) / 2**20 for side in (ours, stand_in)]
+        apart = difference(sides[0]().cpu(), sides[1]().cpu(), frames.cpu())
+    memory = [_in_a_process(side, device) / 2**20 for side in (ours, stand_in)]
     what = (
         f"label propagation, {HEIGHT} x {WIDTH} cells, {CHANNELS} channels, {CRW.context} + 1 source frames, "
         f"k {CRW.topk}, radius {CRW.radius:.0f} (peak memory {memory[0]:.0f} MB, peer {memory[1]:.0f} MB)"
@@ -111,18 +112,19 @@ def propagation(seconds_budget: float) -> list[Row]:
     return [row(what, us, them, 3600, "the steps of videowalk, full affinities", apart, "frames/h")]
 
 
-def _in_a_process(side: Callable[[Tensor, Tensor], Callable[[], Tensor]]) -> float:
-    """Bytes by which the memory of a fresh process grows at most, features of all frames included, for one frame."""
+def _in_a_process(side: Callable[[Tensor, Tensor], Callable[[], Tensor]], device: str) -> float:
+    """Bytes by which the device's memory of a fresh process grows at most, features of all frames included, for one
+    frame."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_grown, (side,))
+        return pool.apply(_grown, (side, device))
 
 
-def _grown(side: Callable[[Tensor, Tensor], Callable[[], Tensor]]) -> float:
+def _grown(side: Callable[[Tensor, Tensor], Callable[[], Tensor]], device: str) -> float:
     with one_thread():
         before = _peak()
-        frames, labels = clip()
+        frames, labels = (part.to(device) for part in clip())
         side(frames, labels)()
-        return _peak() - before
+        return float(torch.cuda.max_memory_allocated()) if device == "cuda" else _peak() - before
 
 
 def _peak() -> float:

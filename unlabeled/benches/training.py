@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from unlabeled.bench import FEWEST_ROUNDS, Row, one_thread, row
+from unlabeled.bench import FEWEST_ROUNDS, Row, one_thread, row, settle
 from unlabeled.contracts import Batch, Pretext, Progress
 from unlabeled.datasets.ucf101 import DATASET
 from unlabeled.datasets.world import make
@@ -21,6 +21,7 @@ from unlabeled.methods.shuffle_and_learn import METHOD
 from unlabeled.streams import Rng
 from unlabeled.training import loop, pretraining
 from unlabeled.training.loading import Loader
+from unlabeled.training.passes import to_device
 
 WORLD, STEPS = "mini", 40
 """Preset of the generated films; steps of one repeat."""
@@ -49,7 +50,7 @@ def bare(net: nn.Module, pretext: Pretext, batches: Iterable[Batch], steps: int)
     return net
 
 
-def training(seconds_budget: float) -> list[Row]:
+def training(seconds_budget: float, device: str) -> list[Row]:
     """Shuffle and Learn, preset `mini`, on the generated ucf101 with its frames cached: steps a second."""
     preset = METHOD.presets["mini"]
     pretext, net = METHOD.pretext(preset), METHOD.build(preset, Rng(0).under("init"))
@@ -62,11 +63,13 @@ def training(seconds_budget: float) -> list[Row]:
             Loader(items, pretext.data, pretext.train.batch, Rng(0), cache=folder / "frames", workers=workers)
             for workers in (0, 1)
         ]
-        batch = next(read[0].from_step(0))
+        batch = to_device(next(read[0].from_step(0)), torch.device(device))
+        net.to(device)
 
         def peer() -> float:
             start = time.perf_counter()
             bare(net, pretext, repeat(batch, STEPS), STEPS)
+            settle()
             return time.perf_counter() - start
 
         peer()
@@ -81,6 +84,8 @@ def training(seconds_budget: float) -> list[Row]:
             if seen.step == COMPARED:
                 weights = _weights(ours)
             within = seen.step % (AHEAD + STEPS)
+            if within in (0, AHEAD):
+                settle()
             if within == 0:
                 our_times.append(time.perf_counter() - start)
                 time.sleep(SETTLED_S)
@@ -90,8 +95,12 @@ def training(seconds_budget: float) -> list[Row]:
 
         ours = deepcopy(net)
         plan = replace(pretext.train, steps=steps)
-        loop.train(ours, read[1].from_step, pretext.loss, plan, Rng(0), folder=folder / "checkpoint", watch=(told,))
-        theirs = bare(net, pretext, islice(read[0].from_step(0), COMPARED), steps)
+        loop.train(
+            ours, read[1].from_step, pretext.loss, plan, Rng(0), folder=folder / "checkpoint", device=device,
+            watch=(told,),
+        )  # fmt: skip
+        first = (to_device(batch, torch.device(device)) for batch in islice(read[0].from_step(0), COMPARED))
+        theirs = bare(net, pretext, first, steps)
         difference = float((weights - _weights(theirs)).abs().max())
     what = "training shuffle_and_learn at mini, one loader process"
     peer_is = f"PyTorch {torch.__version__}, plain steps on one batch"
