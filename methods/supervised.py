@@ -90,7 +90,7 @@ SMALL = replace(
     finetune=FINETUNE["small"],
 )
 MINI = Preset(
-    Train(steps=1800, batch=32, lr=1.5e-3, opt="adam", schedule="linear"),
+    Train(steps=400, batch=32, lr=1.5e-3, opt="adam", schedule="linear"),
     network="frame_trunk",
     point="fc",
     size=frame_trunk.SIZE,
@@ -102,7 +102,7 @@ MINI = Preset(
     augment=("shift", "flip", "gain"),
     finetune=FINETUNE["mini"],
     cells="mini_dense",
-    follow=Train(steps=600, batch=8, lr=1e-3, opt="adam", schedule="cosine", warmup=20),
+    follow=Train(steps=160, batch=8, lr=3e-3, opt="adam", schedule="cosine", warmup=20),
     window=64,
     temperature=0.1,
     unit=True,
@@ -232,7 +232,7 @@ class MaskPointer(GreyDense):
     """Role mask_classifier. Items are clips `(n, H, W, 3)` uint8 and their index maps `(n, H, W)` uint8."""
 
     def __init__(self, net: DenseTrunk, preset: Preset) -> None:
-        super().__init__(net)
+        super().__init__(net, preset.temperature, preset.unit)
         self.start, self.preset, self.fitted = copy.deepcopy(net), preset, False
         self.rule = SpacedFrames(0.0, preset.gaps)
 
@@ -287,19 +287,25 @@ class MaskPointer(GreyDense):
 def follow_loss(
     net: nn.Module, batch: Batch, rng: Rng, progress: Progress, temperature: float = 1.0, unit: bool = False
 ) -> Losses:
-    """Negative logarithm of the share of the true object in each cell; all objects that are seen weigh alike."""
+    """Negative logarithm of the share of the true object in each cell; all objects that are seen weigh alike.
+
+    Each frame but the first copies from all before it. That costs little beside the features, which are there anyway.
+    """
     assert batch.frames is not None and batch.target is not None and isinstance(net, DenseTrunk)
     features = net(lightness(batch.frames.transpose(1, 2)))
     middle = slice(net.stride // 2, None, net.stride)
     numbers = batch.target[..., middle, middle]
-    labels = functional.one_hot(numbers[:, :-1]).to(features).movedim(-1, 1)
-    copied = point(features[:, :, :-1], features[:, :, -1], labels, temperature, unit)
-    # An object that none of the references shows cannot be copied.
-    truth = numbers[:, -1].clamp(max=labels.shape[1] - 1)
-    seen = labels.flatten(2).amax(2).gather(1, truth.flatten(1)).view_as(truth) * (truth == numbers[:, -1])
-    truth = truth.masked_fill(seen == 0, NOWHERE)
-    count = torch.bincount(truth[truth != NOWHERE], minlength=labels.shape[1]).to(features)
-    return Losses({"main": pointing_loss(copied, truth, 1 / count.clamp(min=1))})
+    labels = functional.one_hot(numbers).to(features).movedim(-1, 1)
+    losses = []
+    for t in range(1, numbers.shape[1]):
+        before = labels[:, :, :t]
+        copied = point(features[:, :, :t], features[:, :, t], before, temperature, unit)
+        # An object that no frame before shows cannot be copied.
+        seen = (before.flatten(2).amax(2)[..., None, None] * labels[:, :, t]).sum(1)
+        truth = numbers[:, t].masked_fill(seen == 0, NOWHERE)
+        count = torch.bincount(truth[truth != NOWHERE], minlength=labels.shape[1]).to(features)
+        losses.append(pointing_loss(copied, truth, 1 / count.clamp(min=1)))
+    return Losses({"main": torch.stack(losses).mean()})
 
 
 def _in_turn(items: int, numbers: range, rng: Rng) -> list[int]:

@@ -238,8 +238,8 @@ class VideoColorization(Method):
         return Pretext(data, preset.train, SANITY, loss, artefacts=artefacts, pictures=pictures)
 
     def adapt(self, net: PointingNet, preset: Preset) -> GreyDense:
-        """The features of the trunk, of grey frames."""
-        return GreyDense(net.trunk)
+        """The features of the trunk, of grey frames, as they were compared while it learned."""
+        return GreyDense(net.trunk, preset.temperature, preset.unit)
 
 
 METHOD = VideoColorization()

@@ -11,6 +11,7 @@ from unlabeled.contracts import Batch, Progress, Train
 from unlabeled.errors import BadData, UnlabeledError
 from unlabeled.methods.supervised import METHOD, follow_loss
 from unlabeled.streams import Rng
+from unlabeled.training.nets.dense_trunks import lightness
 
 TOY = replace(
     METHOD.presets["mini"], size=24, views=3, frames=1, stride=1, hidden=0,
@@ -183,6 +184,28 @@ def test_masks_are_learned_alike_from_one_seed():
         role.fit(Films(False), Films(True), Rng(seed))
         found.append(role.dense(clip))
     assert torch.equal(found[0], found[1]) and not torch.equal(found[0], found[2])
+
+
+def test_the_loss_over_masks_cell_by_cell():
+    """Frames 1 to 3, each pointing at all before it; every object that was seen weighs the same."""
+    net, draw = pointer().start.eval(), np.random.default_rng(0)
+    frames = torch.from_numpy(draw.random((1, 4, 3, 16, 16), dtype=np.float32))
+    numbers = draw.integers(0, 3, (4, 4, 4))
+    numbers[0][numbers[0] == 2] = 0  # object 2 enters with frame 1
+    target = torch.from_numpy(numbers.repeat(4, 1).repeat(4, 2))[None]
+    found = follow_loss(net, Batch(("x",), frames, target=target), Rng(0), Progress(0, 1), temperature=0.1, unit=True)
+    with torch.no_grad():
+        cells = functional.normalize(net(lightness(frames.transpose(1, 2))), dim=1)[0].flatten(2).double().numpy()
+    flat, expected = numbers.reshape(4, 16), []
+    for t in (1, 2, 3):
+        costs = {number: [] for number in set(flat[:t].ravel())}
+        for cell in range(16):
+            weights = np.exp(np.concatenate([cells[:, r].T @ cells[:, t, cell] for r in range(t)]) / 0.1)
+            share = weights[flat[:t].ravel() == flat[t, cell]].sum() / weights.sum()
+            if flat[t, cell] in costs:
+                costs[flat[t, cell]].append(-np.log(share + 1e-6))
+        expected.append(np.mean([np.mean(cost) for cost in costs.values() if cost]))
+    assert float(found.players["main"].detach()) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
 def test_an_object_that_no_reference_shows_counts_nothing():

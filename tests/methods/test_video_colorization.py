@@ -21,8 +21,10 @@ from unlabeled.methods.video_colorization import (
 )
 from unlabeled.streams import Rng
 from unlabeled.training.loop import pretrain
+from unlabeled.training.pointing import point
 from unlabeled.training.sanity import evaluate_sanity, judge
 from unlabeled.training.signals.lab import from_unit, rgb_to_lab, to_unit
+from unlabeled.training.signals.rgb import lab_to_rgb
 
 SIDE = 32
 NANO = METHOD.presets["nano"]
@@ -115,6 +117,20 @@ def test_no_colour_goes_into_the_network():
     turned = encoder.dense(clip.flip(1))
     assert light.shape == (1, 64, 2, 8, 10) and not torch.allclose(light, turned)
     assert torch.allclose(encoder.dense(clip[:, :, 1:]), light[:, :, 1:], atol=1e-5), "every frame by itself"
+
+
+@pytest.mark.parametrize(("temperature", "unit"), [(0.1, True), (0.5, False), (1.0, False)])
+def test_plain_products_of_its_features_point_as_it_learned_to(temperature, unit):
+    """Recipes that do not normalise features take the softmax of their products as it is."""
+    preset = replace(NANO, temperature=temperature, unit=unit)
+    net = METHOD.build(preset, Rng(0)).eval()
+    net.palette.copy_(torch.from_numpy(make_palette(iter([batch(0)]), Rng(0), 4)))
+    frames = batch(0).frames
+    with torch.no_grad():
+        copied, true = net(frames)
+    features = METHOD.adapt(net, preset).dense(lab_to_rgb(from_unit(frames)).transpose(1, 2))
+    labels = functional.one_hot(true[:, :-1], COLOURS).float().movedim(-1, 1)
+    torch.testing.assert_close(point(features[:, :, :-1], features[:, :, -1], labels), copied, rtol=1e-3, atol=1e-3)
 
 
 def test_gradient_and_log_of_the_loss():

@@ -5,11 +5,13 @@ Cells are small enough to follow things by: the stride is 4 or 8 pixels, and not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision import models  # type: ignore[import-untyped]
 from torchvision.models.resnet import BasicBlock  # type: ignore[import-untyped]
 
@@ -118,16 +120,21 @@ def lightness(clips: Tensor) -> Tensor:
 
 
 class GreyDense:
-    """Role dense: a trunk on the lightness of clips. Colours make no difference."""
+    """Role dense: a trunk on the lightness of clips. Colours make no difference.
 
-    def __init__(self, net: DenseTrunk) -> None:
-        self.net = net.eval()
+    A trunk that learned to point, with features of length 1 (`unit`) or a temperature, gives them scaled so that the
+    softmax of their plain products is what it pointed with: recipes that do not normalise features suppose so.
+    """
+
+    def __init__(self, net: DenseTrunk, temperature: float = 1.0, unit: bool = False) -> None:
+        self.net, self.temperature, self.unit = net.eval(), temperature, unit
         self.stride, self.dim, self.reach = net.stride, net.dim, net.reach
 
     @torch.no_grad()
     def dense(self, clips: Tensor) -> Tensor:
         """RGB in [0, 1], `(B, 3, T, H, W)`, to `(B, dim, T, h, w)`, on the CPU."""
-        return self.net(lightness(clips.to(next(self.net.parameters()).device))).cpu()
+        features = self.net(lightness(clips.to(next(self.net.parameters()).device))).cpu()
+        return (functional.normalize(features, dim=1) if self.unit else features) / math.sqrt(self.temperature)
 
 
 class UntrainedDense(GreyDense):
