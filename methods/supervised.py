@@ -107,7 +107,6 @@ MINI = Preset(
     temperature=0.1,
     unit=True,
 )
-
 """Four times as many steps give no more on the generated sets: see results/world."""
 
 NOWHERE = -100
