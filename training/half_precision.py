@@ -58,7 +58,7 @@ def _wrong_refused(net: nn.Module) -> Iterator[None]:
     """An error where the CPU's bf16 kernels leave parts of a weight's gradient unwritten.
 
     Gradients of 2,000 convolutions beside those in fp32 (PyTorch 2.15, AVX-512 with bf16): off by half their length up
-    to infinity where a stride is longer than the map or, over clips, an undilated kernel is; within 0.5 % elsewhere.
+    to infinity where a stride is longer than the map or, over clips, an undilated kernel is; within 2 % elsewhere.
     """
     convolutions = [(name, part) for name, part in net.named_modules() if isinstance(part, nn.Conv2d | nn.Conv3d)]
     hooks = [part.register_forward_pre_hook(partial(_refuse_wrong, name)) for name, part in convolutions]

@@ -8,25 +8,26 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from unlabeled import registry
+from unlabeled import check_scenes, registry
 from unlabeled.bench import FEWEST_ROUNDS, Row, one_thread, row, settle
-from unlabeled.contracts import Batch, Pretext
-from unlabeled.datasets.ucf101 import DATASET
-from unlabeled.datasets.world import make
+from unlabeled.contracts import Batch, Pretext, VideoItem
+from unlabeled.datasets.world import files
 from unlabeled.streams import Rng
-from unlabeled.training import loop, pretraining
+from unlabeled.training import loop
 from unlabeled.training.loading import Loader
 
 METHODS = ("shuffle_and_learn", "odd_one_out", "video_colorization")
 PRESETS = {"cpu": "mini", "cuda": "paper"}
 """What people train on each kind of device, at its full batch."""
-WORLD, STEPS = "mini", 20
-"""Preset of the generated films; steps of one repeat."""
+FILMS, FRAMES, FPS = 64, 40, 25
+"""As many films as the largest part of a batch, long enough for every pick."""
+STEPS = 20
+"""Of one repeat."""
 
 AHEAD = 8
 """Steps before them, which are not timed: their losses are compared."""
@@ -43,13 +44,18 @@ class Side(NamedTuple):
 def precision(seconds_budget: float, device: str) -> list[Row]:
     """Steps a second of each method in bf16, convolutions with channels last; the peer is fp32 in the same loop."""
     with one_thread(), tempfile.TemporaryDirectory() as name:
-        place = DATASET.find(make.ensure(DATASET.id, WORLD, 0, Path(name)))
-        assert place is not None
-        items, _ = pretraining.parts(DATASET.survey(place))
+        items = [_film(k, Path(name)) for k in range(FILMS)]
         return [_row(method, items, seconds_budget, device) for method in METHODS]
 
 
-def _row(name: str, items: list[Any], seconds: float, device: str) -> Row:
+def _film(number: int, folder: Path) -> VideoItem:
+    frames = check_scenes.film(Rng(0).numpy("film", number), FRAMES, 64, 80)
+    film = files.video_file(f"{number}.avi", frames, FPS, 2)
+    (folder / film.path).write_bytes(film.data)
+    return VideoItem(film.path, folder / film.path)
+
+
+def _row(name: str, items: list[VideoItem], seconds: float, device: str) -> Row:
     method, preset = registry.load("methods", name), PRESETS[device]
     values = method.presets[preset]
     pretext, net = method.pretext(values), method.build(values, Rng(0).under("init"))
