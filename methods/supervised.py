@@ -107,7 +107,7 @@ MINI = Preset(
     temperature=0.1,
     unit=True,
 )
-"""Four to six times as many steps give no more on the generated sets: see results/world."""
+"""Four to six times as many steps give hardly more on the generated sets: see results/world."""
 
 NOWHERE = -100
 """Cells that the loss leaves out."""
