@@ -1,5 +1,6 @@
 """What a CUDA device computes is what the CPU does, to stated tolerances. `./run-tests --device cuda` runs these."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from trainings import PLAN, Net, batches_of, loss, part
 from unlabeled.benchmarks.metrics import bss
 from unlabeled.benchmarks.propagation import recipes
 from unlabeled.benchmarks.propagation.engine import propagate
-from unlabeled.contracts import Train
+from unlabeled.contracts import Losses, Train
 from unlabeled.streams import Rng
 from unlabeled.training import checkpoints, loop
 from unlabeled.training.nets import dense_trunks, frame_trunk, trunks
@@ -124,6 +125,26 @@ def test_training_in_half_precision():
     assert all(p.is_cuda and p.dtype == torch.float32 for p in net.parameters())
     assert any(not torch.equal(p.cpu(), b) for p, b in zip(net.parameters(), before, strict=True))
     assert np.isfinite(done.losses["loss"])
+
+
+@pytest.mark.parametrize("network", sorted(dense_trunks.TRUNKS))
+def test_half_precision_is_near_full(network):
+    """Convolutions over pictures and over clips, with channels last meanwhile."""
+
+    def fit(net, batch, rng, progress):
+        out = net(batch.frames.mean(1)[:, None, None].repeat(1, 1, 4, 4, 4))
+        return Losses({"main": (out - batch.target[:, None, None, None, None]).square().mean()})
+
+    plan, nets = Train(steps=3, batch=4, lr=1e-3), {}
+    for precision in ("fp32", "bf16"):
+        nets[precision] = seeded(lambda: dense_trunks.make(network), Rng(5))
+        done = loop.train(
+            nets[precision], batches_of(4), fit, replace(plan, precision=precision), Rng(5), device="cuda"
+        )
+        assert np.isfinite(done.losses["loss"])
+    for full, half in zip(nets["fp32"].parameters(), nets["bf16"].parameters(), strict=True):
+        assert half.is_contiguous()
+        assert torch.linalg.norm(half - full) <= 0.01 * torch.linalg.norm(full) + 0.01
 
 
 def test_training_follows_the_cpu():

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from unlabeled.errors import UnlabeledError
 
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """Of weights with so many axes: convolutions over pictures and over clips."""
 
@@ -28,7 +29,7 @@ def autocast(device: torch.device, precision: str) -> Any:
 
 @contextmanager
 def prepared(net: nn.Module, device: torch.device, precision: str) -> Iterator[None]:
-    """A network ready for steps in a precision; afterwards it is laid out as it was."""
+    """A network ready for steps in a precision; afterwards its weights lie as usual, in the order of their axes."""
     with ExitStack() as stack:
         if precision != "fp32":
             stack.enter_context(_channels_last(net))
@@ -55,12 +56,13 @@ def _channels_last(net: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _wrong_refused(net: nn.Module) -> Iterator[None]:
-    """An error where the CPU's bf16 kernels leave parts of a weight's gradient unwritten.
+    """An error where the CPU's bf16 kernels may leave parts of a weight's gradient unwritten.
 
-    Gradients of 2,000 convolutions beside those in fp32 (PyTorch 2.15, AVX-512 with bf16): off by half their length up
-    to infinity where a stride is longer than the map or, over clips, an undilated kernel is; within 2 % elsewhere.
+    Gradients of 2,000 convolutions beside those in fp32 (PyTorch 2.15, AVX-512 with bf16): where a stride is longer
+    than the map or, over clips, an undilated kernel is, many are off by half their length up to infinity, as memory
+    happens to be filled; within 2 % elsewhere.
     """
-    convolutions = [(name, part) for name, part in net.named_modules() if isinstance(part, nn.Conv2d | nn.Conv3d)]
+    convolutions = [(name, part) for name, part in net.named_modules() if isinstance(part, Convolution)]
     hooks = [part.register_forward_pre_hook(partial(_refuse_wrong, name)) for name, part in convolutions]
     try:
         yield
@@ -69,7 +71,9 @@ def _wrong_refused(net: nn.Module) -> Iterator[None]:
             hook.remove()
 
 
-def _refuse_wrong(name: str, part: nn.Conv2d | nn.Conv3d, inputs: tuple[Tensor, ...]) -> None:
+def _refuse_wrong(name: str, part: Convolution, inputs: tuple[Tensor, ...]) -> None:
+    if not (torch.is_grad_enabled() and part.weight.requires_grad):
+        return
     shape = inputs[0].shape[2:]
     over_clips = len(shape) == 3
     for size, kernel, stride, dilation in zip(shape, part.kernel_size, part.stride, part.dilation, strict=True):

@@ -46,12 +46,19 @@ def stamped(record: Record, clock: Clock, device: str, resumed: int) -> Record:
         "seconds": round(time.perf_counter() - clock.wall, 3),
         "cpu_seconds": round(time.process_time() - clock.cpu, 3),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _command(),
         "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "resumed_units": resumed,
         "processes": team.size(),
     }
     return dataclasses.replace(record, run=block, device={"name": device, "threads": _threads()})
+
+
+def _command() -> str:
+    """What was typed; `python -m` puts the path of a file in the place of the package."""
+    name = Path(sys.argv[0]).name
+    words = ["python", "-m", "unlabeled"] if name == "__main__.py" else [name]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def _threads() -> int:

@@ -222,6 +222,12 @@ def test_an_object_that_no_reference_shows_counts_nothing():
     new[:, 3, 12:, 12:] = 2
     assert np.isfinite(loss_of(new)) and loss_of(new) < 10, "a share of nothing would cost 13.8"
     assert loss_of(masks) != loss_of(new)
+    for frame in (1, 3):
+        none = torch.zeros_like(masks)
+        none[:, frame] = 1
+        assert np.isfinite(loss_of(none)), "a frame of which nothing was there before"
+    apart = torch.arange(4)[None, :, None, None].expand_as(masks)
+    assert loss_of(apart) == 0
 
 
 def test_a_film_that_is_too_short_says_so():

@@ -121,7 +121,7 @@ def test_no_colour_goes_into_the_network():
 
 @pytest.mark.parametrize(("temperature", "unit"), [(0.1, True), (0.5, False), (1.0, False)])
 def test_plain_products_of_its_features_point_as_it_learned_to(temperature, unit):
-    """Recipes that do not normalise features take the softmax of their products as it is."""
+    """Recipes that do not normalise features put nothing but their own temperature on top."""
     preset = replace(NANO, temperature=temperature, unit=unit)
     net = METHOD.build(preset, Rng(0)).eval()
     net.palette.copy_(torch.from_numpy(make_palette(iter([batch(0)]), Rng(0), 4)))

@@ -22,8 +22,8 @@ CPU = torch.device("cpu")
 
 def soiled():
     """Memory that a kernel is given next holds large numbers, as it may within a training."""
-    for _ in range(3):
-        del [torch.full((2**power,), 1e30) for power in (8, 10, 12, 14)][:]
+    held = [torch.full((2**power,), 1e30) for power in (8, 10, 12, 14) for _ in range(3)]
+    del held
 
 
 def gradient(make, inputs, precision):
@@ -46,6 +46,27 @@ def near(make, shape):
 
 
 class TestGradients:
+    @pytest.mark.parametrize("stride", [1, 2, 4])
+    def test_over_sound(self, stride):
+        for length, kernel in product((1, 2, 3, 8), (3, 7)):
+
+            def make(kernel=kernel):
+                return nn.Conv1d(16, 32, kernel, stride, padding=kernel // 2, bias=False)
+
+            if stride <= length:
+                assert near(make, (2, 16, length)), (length, kernel)
+            else:
+                with pytest.raises(UnlabeledError, match=f"beyond its maps of {length}, where bf16"):
+                    near(make, (2, 16, length))
+
+    def test_what_takes_no_gradient_is_not_refused(self):
+        net = nn.Sequential(nn.Conv2d(3, 4, 1, stride=4))
+        with half_precision.prepared(net, CPU, "bf16"):
+            with torch.no_grad():
+                net(torch.zeros(1, 3, 2, 2))
+            net.requires_grad_(False)
+            net(torch.zeros(1, 3, 2, 2))
+
     @pytest.mark.parametrize("stride", [1, 2, 4])
     @pytest.mark.parametrize("channels", [3, 16])
     def test_over_pictures(self, channels, stride):

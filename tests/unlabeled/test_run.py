@@ -392,3 +392,12 @@ def test_chance_is_exact(nano, store):
 def test_records_are_frozen(nano, store):
     with pytest.raises(dataclasses.FrozenInstanceError):
         evaluate(nano, store).status = "failed"
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [("/opt/bin/unlabeled", "unlabeled"), ("/opt/lib/unlabeled/__main__.py", "python -m unlabeled")],
+)
+def test_the_record_holds_the_command_that_was_typed(nano, store, monkeypatch, first, told):
+    monkeypatch.setattr(sys, "argv", [first, "esc10", "--seeds", "1 2"])
+    assert evaluate(nano, store).run["command"] == f"{told} esc10 --seeds '1 2'"

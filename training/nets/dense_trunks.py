@@ -123,7 +123,8 @@ class GreyDense:
     """Role dense: a trunk on the lightness of clips. Colours make no difference.
 
     A trunk that learned to point, with features of length 1 (`unit`) or a temperature, gives them scaled so that the
-    softmax of their plain products is what it pointed with: recipes that do not normalise features suppose so.
+    softmax of their plain products is what it pointed with. A recipe that does not normalise features puts its own
+    temperature on top.
     """
 
     def __init__(self, net: DenseTrunk, temperature: float = 1.0, unit: bool = False) -> None:

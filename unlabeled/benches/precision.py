@@ -20,6 +20,7 @@ from unlabeled.datasets.world import files
 from unlabeled.streams import Rng
 from unlabeled.training import loop
 from unlabeled.training.loading import Loader
+from unlabeled.training.passes import to_device
 
 METHODS = ("shuffle_and_learn", "odd_one_out", "video_colorization")
 PRESETS = {"cpu": "mini", "cuda": "paper"}
@@ -59,7 +60,8 @@ def _row(name: str, items: list[VideoItem], seconds: float, device: str) -> Row:
     method, preset = registry.load("methods", name), PRESETS[device]
     values = method.presets[preset]
     pretext, net = method.pretext(values), method.build(values, Rng(0).under("init"))
-    batch = next(Loader(items, pretext.data, loop.part_size(pretext.train), Rng(0)).from_step(0))
+    part = loop.part_size(pretext.train)
+    batch = to_device(next(Loader(items, pretext.data, part, Rng(0)).from_step(0)), torch.device(device))
     half: list[Side] = []
     full: list[Side] = []
     end = time.perf_counter() + seconds
@@ -68,9 +70,11 @@ def _row(name: str, items: list[VideoItem], seconds: float, device: str) -> Row:
         full.append(_side(net, pretext, batch, "fp32", device))
     apart = max(abs(a - b) for a, b in zip(half[0].losses, full[0].losses, strict=True))
     memory = f" (peak memory {half[0].memory:.0f} MB, peer {full[0].memory:.0f} MB)" if device == "cuda" else ""
-    what = f"training {name} at {preset} in bf16, batch {pretext.train.batch}{memory}"
+    size = f"{pretext.train.batch}" + (f" in parts of {part}" if part < pretext.train.batch else "")
+    what = f"training {name} at {preset} in bf16, batch {size}{memory}"
     us, them = ([side.seconds for side in sides] for sides in (half, full))
-    return row(what, us, them, STEPS, f"fp32 in the same loop, PyTorch {torch.__version__}", apart, "steps/s")
+    peer = "fp32 (convolutions in TF32)" if device == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
+    return row(what, us, them, STEPS, f"{peer} in the same loop, PyTorch {torch.__version__}", apart, "steps/s")
 
 
 def _side(net: nn.Module, pretext: Pretext, batch: Batch, precision: Literal["bf16", "fp32"], device: str) -> Side:
