@@ -37,3 +37,12 @@ def real_data() -> Path:
     if not root:
         pytest.skip("UNLABELED_DATA names no folder with real data")
     return Path(root)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    import torch
+
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return request.param

@@ -1,6 +1,8 @@
-"""What a CUDA device computes is what the CPU does, to stated tolerances. `./run-tests --device cuda` runs these."""
+"""What a CUDA device computes is what the CPU does, to stated tolerances. `./run-tests --device cuda` runs these.
 
-from dataclasses import replace
+More of them stand beside the tests of what they try: separation, Piczak's segments, half precision.
+"""
+
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +10,14 @@ import pytest
 import torch
 from trainings import PLAN, Net, batches_of, loss, part
 
-from unlabeled.benchmarks.metrics import bss
 from unlabeled.benchmarks.propagation import recipes
 from unlabeled.benchmarks.propagation.engine import propagate
-from unlabeled.contracts import Losses, Train
+from unlabeled.contracts import Train
 from unlabeled.streams import Rng
 from unlabeled.training import checkpoints, loop
 from unlabeled.training.nets import dense_trunks, frame_trunk, trunks
 from unlabeled.training.nets.encoders import seeded
-from unlabeled.training.signals import crossings, delta, esc_baseline, l3, mel, mfcc, openl3, piczak, soundnet
+from unlabeled.training.signals import crossings, delta, esc_baseline, l3, mel, mfcc, openl3, soundnet
 from unlabeled.training.signals.horn_schunck import horn_schunck
 from unlabeled.training.signals.lab import rgb_to_lab
 
@@ -45,17 +46,12 @@ def test_trunks(name):
         assert torch.linalg.norm(there - here) <= 2e-3 * torch.linalg.norm(here), point
 
 
-def segment_mels(waves):
-    return piczak.log_mels(piczak.segments(piczak.normalised(waves)))
-
-
 FRONT_ENDS = {
     "mfcc": lambda waves: mfcc.mfcc(waves, 22050, 13, "constant"),
     "log-mel": lambda waves: mel.log_mel_spectrogram(waves, 22050, 1024, 512, 60, "constant"),
     "delta": lambda waves: delta.delta(mel.log_mel_spectrogram(waves, 22050, 1024, 512, 60, "constant")),
     "zero-crossing rate": crossings.zero_crossing_rate,
     "ESC baseline": lambda waves: esc_baseline.statistics(waves, 22050),
-    "Piczak": lambda waves: segment_mels(waves)[0],
     "L3": l3.log_spectrogram,
     "OpenL3, linear": lambda waves: openl3.linear(openl3.windows(waves).flatten(0, 1)),
     "OpenL3, mel": lambda waves: openl3.mel(openl3.windows(waves).flatten(0, 1)),
@@ -70,19 +66,6 @@ def test_front_ends(name):
     assert there.is_cuda
     # Decibels of the quietest bands are the first to show the order of a sum.
     torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-2)
-
-
-def test_separation_metrics():
-    draw = Rng(8).numpy("sources")
-    references = torch.from_numpy(draw.standard_normal((2, 2, 8000)))
-    estimates = references.flip(1) + 0.3 * torch.from_numpy(draw.standard_normal((2, 2, 8000)))
-    here = bss.bss_eval(references, estimates, permutation=True)
-    there = bss.bss_eval(references.cuda(), estimates.cuda(), permutation=True)
-    assert here.reason == there.reason
-    for name in ("sdr", "sir", "sar", "order"):
-        torch.testing.assert_close(getattr(there, name).cpu(), getattr(here, name), rtol=0, atol=1e-6)
-    si_sdr = bss.si_sdr(references.cuda(), estimates.cuda())
-    torch.testing.assert_close(si_sdr.cpu(), bss.si_sdr(references, estimates), rtol=0, atol=1e-6)
 
 
 def test_pictures_into_lab_and_flow():
@@ -125,26 +108,6 @@ def test_training_in_half_precision():
     assert all(p.is_cuda and p.dtype == torch.float32 for p in net.parameters())
     assert any(not torch.equal(p.cpu(), b) for p, b in zip(net.parameters(), before, strict=True))
     assert np.isfinite(done.losses["loss"])
-
-
-@pytest.mark.parametrize("network", sorted(dense_trunks.TRUNKS))
-def test_half_precision_is_near_full(network):
-    """Convolutions over pictures and over clips, with channels last meanwhile."""
-
-    def fit(net, batch, rng, progress):
-        out = net(batch.frames.mean(1)[:, None, None].repeat(1, 1, 4, 4, 4))
-        return Losses({"main": (out - batch.target[:, None, None, None, None]).square().mean()})
-
-    plan, nets = Train(steps=3, batch=4, lr=1e-3), {}
-    for precision in ("fp32", "bf16"):
-        nets[precision] = seeded(lambda: dense_trunks.make(network), Rng(5))
-        done = loop.train(
-            nets[precision], batches_of(4), fit, replace(plan, precision=precision), Rng(5), device="cuda"
-        )
-        assert np.isfinite(done.losses["loss"])
-    for full, half in zip(nets["fp32"].parameters(), nets["bf16"].parameters(), strict=True):
-        assert half.is_contiguous()
-        assert torch.linalg.norm(half - full) <= 0.01 * torch.linalg.norm(full) + 0.01
 
 
 def test_training_follows_the_cpu():

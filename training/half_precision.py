@@ -80,6 +80,6 @@ def _refuse_wrong(name: str, part: Convolution, inputs: tuple[Tensor, ...]) -> N
         if stride > size or (over_clips and dilation == 1 and kernel > size):
             raise UnlabeledError(
                 f"the convolution {name} reaches beyond its maps of {' x '.join(map(str, shape))}, where bf16 on a CPU "
-                "gives wrong gradients",
+                "may give wrong gradients",
                 "set `precision` to fp32, train on a GPU, or choose a larger input",
             )

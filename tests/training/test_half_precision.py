@@ -78,7 +78,9 @@ class TestGradients:
             if stride <= size:
                 assert near(make, (2, channels, size, size)), (size, kernel)
             else:
-                with pytest.raises(UnlabeledError, match=f"maps of {size} x {size}, where bf16 on a CPU gives wrong"):
+                with pytest.raises(
+                    UnlabeledError, match=f"maps of {size} x {size}, where bf16 on a CPU may give wrong"
+                ):
                     near(make, (2, channels, size, size))
 
     @pytest.mark.parametrize("kernel", [(3, 1, 1), (1, 3, 3), (3, 3, 3), (5, 1, 1)])
@@ -107,7 +109,7 @@ class TestGradients:
 
 class TestTraining:
     @pytest.mark.parametrize("network", sorted(dense_trunks.TRUNKS))
-    def test_near_full_precision(self, network):
+    def test_near_full_precision(self, network, device):
         """Over pictures and over clips; weights lie with channels last meanwhile, and as usual afterwards."""
         seen = []
 
@@ -120,7 +122,7 @@ class TestTraining:
 
         plan = Train(steps=3, batch=4, lr=1e-3)
         nets = [seeded(lambda: dense_trunks.make(network), RNG) for _ in range(2)]
-        done = [train(net, batches_of(4), fit, replace(plan, precision=precision), RNG)
+        done = [train(net, batches_of(4), fit, replace(plan, precision=precision), RNG, device=device)
                 for net, precision in zip(nets, ("fp32", "bf16"), strict=True)]  # fmt: skip
         half = len(seen) // 2
         assert all(seen[:half]) and not any(seen[half:])

@@ -467,7 +467,8 @@ class TestTensorBoard:
             loop.tensorboard(tmp_path)
 
     def test_values_by_step(self, tmp_path):
-        reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+        from tensorboard.backend.event_processing import event_accumulator as reader
+
         trained(watch=[loop.tensorboard(tmp_path)])
         events = reader.EventAccumulator(str(tmp_path)).Reload()
         assert {"lr", "loss", "right"} <= set(events.Tags()["scalars"])

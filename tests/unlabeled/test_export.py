@@ -67,7 +67,6 @@ def test_parquet_without_a_library_says_what_to_install(frame, tmp_path, monkeyp
 
 
 def test_parquet_reads_back(frame, tmp_path):
-    pytest.importorskip("pyarrow")
     export(frame, "parquet", tmp_path / "results.parquet")
     pandas.testing.assert_frame_equal(pandas.read_parquet(tmp_path / "results.parquet"), frame)
 

@@ -326,6 +326,8 @@ def test_a_gpu_gives_the_same():
         assert all(part.is_cuda for part in (*there[:5], there.defined))
         for ours, other in zip(here[:5], there[:5], strict=True):
             torch.testing.assert_close(ours, other.cpu(), rtol=0, atol=1e-4)
+        here, there = (bss.si_sdr(references.to(d), estimates.to(d)) for d in ("cpu", "cuda"))
+        torch.testing.assert_close(here, there.cpu(), rtol=0, atol=1e-4, equal_nan=True)
 
 
 # ---------------------------------------------------------------- stored scores

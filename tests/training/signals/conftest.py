@@ -1,8 +1,7 @@
-"""What the tests of the front ends share: two hundred random signals, and the devices they run on."""
+"""What the tests of the front ends share: two hundred random signals."""
 
 import numpy as np
 import pytest
-import torch
 
 from unlabeled.streams import stream
 
@@ -27,10 +26,3 @@ def signals():
         special = {0: np.zeros(n), 10: np.full(n, amplitude), 20: np.eye(1, n, n // 2)[0], 30: np.sign(tones)}
         made.append((special.get(number % 40, wave), rate))
     return made
-
-
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request):
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    return request.param
